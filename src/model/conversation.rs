@@ -1,0 +1,115 @@
+//! Conversations and what members know of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
+
+/// What sort of conversation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Two people; its members never change.
+    Direct,
+}
+
+/// A conversation and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// Which.
+    pub id: ConversationId,
+    /// What sort.
+    pub kind: Kind,
+    /// Its members, sorted, each once.
+    pub members: Vec<UserId>,
+}
+
+impl Conversation {
+    /// The direct conversation of two people (or of one with themselves).
+    #[must_use]
+    pub fn direct(one: &UserId, other: &UserId) -> Self {
+        let mut members = vec![one.clone(), other.clone()];
+        members.sort();
+        members.dedup();
+        Self { id: ConversationId::direct(one, other), kind: Kind::Direct, members }
+    }
+
+    /// Whether `user` is a member.
+    #[must_use]
+    pub fn has(&self, user: &UserId) -> bool {
+        self.members.binary_search(user).is_ok()
+    }
+}
+
+/// The last message of a conversation, for a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Its place.
+    pub seq: Seq,
+    /// Who wrote it.
+    pub from: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Its beginning: at most [`PREVIEW_BYTES_MAX`](super::limits::PREVIEW_BYTES_MAX) bytes, cut between characters.
+    pub text: String,
+}
+
+impl Preview {
+    /// The preview of a message.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        let cut = message.text.floor_char_boundary(super::limits::PREVIEW_BYTES_MAX);
+        Self { seq: message.seq, from: message.sender.clone(), at: message.at, text: message.text[..cut].to_owned() }
+    }
+}
+
+/// One row of a person's conversation list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Which conversation, and its members.
+    pub conversation: Conversation,
+    /// The highest place taken, as the head knows it; zero when nothing was said yet.
+    pub last_seq: Seq,
+    /// The last message.
+    pub last: Option<Preview>,
+    /// When something last happened in it, by the store's clock: what the list is sorted by.
+    pub activity: StoreTime,
+}
+
+/// A conversation in which something happened: what the cure for doubt asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Which conversation, and its members.
+    pub conversation: Conversation,
+    /// The highest place taken, as the head knows it.
+    pub last_seq: Seq,
+}
+
+/// What a cursor marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CursorKind {
+    /// Everything up to here was read.
+    Read,
+    /// Everything up to here reached a device.
+    Delivered,
+}
+
+/// How far one member has come in one conversation. Both places only ever grow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Whose.
+    pub user: UserId,
+    /// Read up to here.
+    pub read: Seq,
+    /// Delivered up to here.
+    pub delivered: Seq,
+}
+
+/// What is known of a person besides their id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Display name, at most 128 bytes; empty when unknown.
+    pub name: String,
+    /// E-mail address, at most 254 bytes; empty when unknown.
+    pub email: String,
+}
