@@ -82,6 +82,8 @@ pub struct Activity {
     pub conversation: Conversation,
     /// The highest place taken, as the head knows it.
     pub last_seq: Seq,
+    /// When something last happened in it, by the store's clock.
+    pub activity: StoreTime,
 }
 
 /// What a cursor marks.
