@@ -39,6 +39,17 @@ pub const LANE_SENDS_MAX: usize = 512;
 pub const RUN_MESSAGES_MAX: usize = 100;
 /// Messages in one unordered bulk insert, each of another conversation.
 pub const BATCH_MESSAGES_MAX: usize = 200;
+/// Bulk inserts under way at once on one node; more messages wait for the next one.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
+/// Single messages waiting for a bulk insert; beyond, their lanes wait.
+pub const ATTEMPTS_WAITING_MAX: usize = 4_096;
+/// Messages waiting for their conversation's head to be raised; beyond, their lanes wait.
+pub const HEADS_WAITING_MAX: usize = 16 * 1024;
+/// Conversations in which one session may have a refused send outstanding; beyond, all its other sends are refused
+/// with `blocked`.
+pub const GATES_MAX: usize = 256;
+/// Conversations whose members one node remembers; beyond, it forgets all and reads again.
+pub const MEMBERSHIPS_MAX: usize = 200_000;
 /// Messages in one page of history; a larger `limit` is cut to it.
 pub const PAGE_MESSAGES_MAX: usize = 100;
 /// Bytes of text in one page of history or catch-up: the page ends after the message that reaches it.
@@ -60,6 +71,12 @@ pub const HELLO_WAIT: Duration = Duration::from_secs(5);
 pub const ATTEMPT_WAIT: Duration = Duration::from_secs(3);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
+/// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
+pub const LANE_IDLE: Duration = Duration::from_secs(60);
+/// How long a second bulk insert waits for company while the first is under way.
+pub const LINGER: Duration = Duration::from_millis(1);
+/// How long anybody waits before asking a store again that did not answer.
+pub const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// How long anybody waits for room in the bus's queue.
 pub const PUBLISH_WAIT: Duration = Duration::from_millis(50);
 /// How long a message that came too early waits for the one before it, before the store is asked.

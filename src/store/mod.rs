@@ -5,7 +5,11 @@
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod clock;
+
 use async_trait::async_trait;
+
+pub use clock::StoreClock;
 
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
