@@ -29,8 +29,15 @@ enum Trust {
     Away,
 }
 
+/// Where messages are sorted to their sessions.
+pub(super) struct Desk {
+    pub(super) registry: Arc<Registry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
+}
+
 /// Runs until the bus ends its events.
-pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, registry: Arc<Registry>, cure: Cure, metrics: Metrics) {
+pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, cure: Cure) {
     let (trust, watched) = watch::channel(Trust::Usual);
     let auditing = tokio::spawn(cure.clone().audit());
     let curing = tokio::spawn(keep_cured(watched, cure));
