@@ -6,6 +6,7 @@
 //! was acknowledged before it began.
 
 mod clock;
+pub mod embedded;
 
 use async_trait::async_trait;
 

@@ -1,4 +1,8 @@
 //! The integration tests, in one binary so that they link once.
 
 #[cfg(test)]
+mod store_contract;
+#[cfg(test)]
+mod store_embedded;
+#[cfg(test)]
 mod support;
