@@ -135,3 +135,35 @@ pub const PING_AFTER: Duration = Duration::from_secs(12);
 pub const SILENCE_MAX: Duration = Duration::from_secs(25);
 /// A client that takes no bytes for this long, though some wait, is closed with 1013.
 pub const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// How often each connection to Redis is pinged.
+pub const REDIS_PING_PERIOD: Duration = Duration::from_millis(500);
+/// How long Redis may be silent after a ping; then the connection is given up and made anew.
+pub const REDIS_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How long Redis may leave a ping unanswered while it sends other things; then the connection is given up.
+pub const REDIS_PONG_WAIT: Duration = Duration::from_secs(10);
+/// How long one command may take; then it has failed, and is not repeated.
+pub const REDIS_COMMAND_WAIT: Duration = Duration::from_secs(1);
+/// How long making one connection may take; then it is tried again.
+pub const REDIS_OPEN_WAIT: Duration = Duration::from_secs(5);
+/// The shortest time between two attempts to connect. Doubles up to [`REDIS_RETRY_MAX`].
+pub const REDIS_RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest time between two attempts to connect.
+pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(2);
+/// How often a server is asked whether it is still the master, and a cluster how its slots lie.
+pub const REDIS_IDENTITY_PERIOD: Duration = Duration::from_secs(2);
+/// Commands waiting for one connection; beyond, a command fails at once.
+pub const REDIS_COMMANDS_MAX: usize = 10_000;
+/// Messages between the reader of a Redis connection and the bus; beyond, the oldest are dropped and the node is in
+/// doubt.
+pub const REDIS_BACKLOG_MAX: usize = 16 * 1024;
+/// How long a start waits for Redis; then the node starts without it.
+pub const REDIS_START_WAIT: Duration = Duration::from_secs(2);
+/// Channels in one SUBSCRIBE; the others follow in the next one.
+pub const SUBSCRIBE_CHANNELS_MAX: usize = 500;
+/// Within this time every subscription is made again, in case the server forgot it.
+pub const RENEWAL_PERIOD: Duration = Duration::from_secs(60);
+/// Publications sent to Redis at once.
+pub const PUBLISH_BATCH_MAX: usize = 64;
+/// Batches of publications that Redis has not answered yet; beyond, publications stay in the queue.
+pub const PUBLISH_BATCHES_MAX: usize = 8;
