@@ -1,3 +1,8 @@
-//! Everything that is tested from outside, in one binary.
+//! The integration tests, in one binary so that they link once.
 
+#[cfg(test)]
 mod store_contract;
+#[cfg(test)]
+mod store_mongo;
+#[cfg(test)]
+mod support;
