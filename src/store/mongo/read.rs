@@ -43,7 +43,7 @@ pub(super) async fn read_while<T>(
     mut go_on: impl FnMut(&T) -> bool,
 ) -> DriverResult<Vec<T>> {
     let mut all = Vec::new();
-    let limit = u32::try_from(what.limit).unwrap_or(u32::MAX);
+    let limit = i32::try_from(what.limit).unwrap_or(i32::MAX);
     if limit == 0 {
         return Ok(all);
     }
@@ -53,7 +53,7 @@ pub(super) async fn read_while<T>(
         .projection(what.projection)
         // Below zero: all in one answer, and no cursor is left open on the server.
         .limit(-i64::from(limit))
-        .batch_size(limit)
+        .batch_size(limit.unsigned_abs())
         // So that the server ends what nobody waits for any more.
         .max_time(ATTEMPT_WAIT)
         .session(&mut *session)
