@@ -53,6 +53,16 @@ pub const USERS_PER_QUESTION_MAX: usize = 500;
 pub const BUS_EVENTS_MAX: usize = 16 * 1024;
 /// Publications waiting for the bus; beyond, a publication waits at most [`PUBLISH_WAIT`] and is then dropped.
 pub const PUBLICATIONS_MAX: usize = 16 * 1024;
+/// Bytes of writes waiting for the embedded store. At the bound a write waits for room, and is refused with
+/// `unavailable` after [`ATTEMPT_WAIT`].
+pub const EMBEDDED_WRITE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Writes that the embedded store makes durable by one commit; more wait for the next.
+pub const EMBEDDED_GROUP_WRITES_MAX: usize = 512;
+/// Reads waiting for the embedded store. At the bound a read waits for room, and is refused with `unavailable` after
+/// [`ATTEMPT_WAIT`].
+pub const EMBEDDED_READS_MAX: usize = 1_024;
+/// Connections that the embedded store reads through, each with a thread of its own.
+pub const EMBEDDED_READERS: usize = 2;
 
 /// How long a connection may take to say `hello` on the native door; then closed with 4408.
 pub const HELLO_WAIT: Duration = Duration::from_secs(5);

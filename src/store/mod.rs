@@ -5,6 +5,7 @@
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+pub mod embedded;
 pub mod mongo;
 
 use async_trait::async_trait;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod store_contract;
 #[cfg(test)]
+mod store_embedded;
+#[cfg(test)]
 mod store_mongo;
 #[cfg(test)]
 mod support;
