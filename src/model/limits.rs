@@ -106,6 +106,16 @@ pub const EMBEDDED_READERS: usize = 2;
 pub const HELLO_WAIT: Duration = Duration::from_secs(5);
 /// How long the store may take for one attempt; then its outcome is unknown.
 pub const ATTEMPT_WAIT: Duration = Duration::from_secs(3);
+/// Operations of the store under way at once, unless the operator sizes the driver's pool otherwise. Beyond, one waits at
+/// most [`ROOM_WAIT`] and is then refused.
+pub const STORE_OPERATIONS_MAX: usize = 64;
+/// How long an operation waits for room; then it was never tried. What is left of [`ATTEMPT_WAIT`] is for the attempt.
+pub const ROOM_WAIT: Duration = Duration::from_secs(1);
+/// How long a primary is looked for, unless the operator says otherwise; then the operation was never tried. Shorter than
+/// [`ATTEMPT_WAIT`], so that it ends in a clear refusal.
+pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);
+/// How long each step of connecting to the store may take; then the node does not start.
+pub const STORE_START_WAIT: Duration = Duration::from_secs(10);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.

@@ -7,6 +7,7 @@
 
 mod clock;
 pub mod embedded;
+pub mod mongo;
 
 use async_trait::async_trait;
 
@@ -62,7 +63,8 @@ pub enum Outcome {
 pub struct Tail {
     /// Its place.
     pub seq: Seq,
-    /// When the store took it, by the store's clock. Never earlier than its predecessor's.
+    /// When the store took it, by the store's clock, rounded down by less than a second. Never earlier than its
+    /// predecessor's.
     pub stored: StoreTime,
 }
 

@@ -5,4 +5,6 @@ mod store_contract;
 #[cfg(test)]
 mod store_embedded;
 #[cfg(test)]
+mod store_mongo;
+#[cfg(test)]
 mod support;

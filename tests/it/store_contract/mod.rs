@@ -29,6 +29,11 @@ pub(crate) trait Fixture: Send + Sync {
     /// The store.
     fn store(&self) -> Arc<dyn Store>;
 
+    /// What the times of its messages are rounded down to.
+    fn grain(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The same data in a new store, as after a restart of the process.
     async fn reopen(self) -> Self
     where
