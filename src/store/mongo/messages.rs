@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn probes_narrow_every_gap_to_nothing() {
-        assert_eq!(probes(0, 1), []);
+        assert_eq!(probes(0, 1), Vec::<u64>::new());
         assert_eq!(probes(4, 7), [5, 6]);
         for gap in [2, 31, 32, 33, 34, 1_000, 1_000_000, u64::MAX >> 8] {
             let places = probes(10, 10 + gap);
