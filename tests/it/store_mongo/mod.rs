@@ -4,6 +4,7 @@ mod faults;
 mod refusals;
 mod schema;
 mod server;
+mod talk;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
