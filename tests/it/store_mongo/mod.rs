@@ -1,5 +1,6 @@
 //! The store on real MongoDB: the contract, and what only a cluster can do to it.
 
+mod answers;
 mod faults;
 mod refusals;
 mod schema;
