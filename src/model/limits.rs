@@ -110,7 +110,7 @@ pub const ATTEMPT_WAIT: Duration = Duration::from_secs(3);
 /// most [`ROOM_WAIT`] and is then refused.
 pub const STORE_OPERATIONS_MAX: usize = 64;
 /// How long an operation waits for room; then it was never tried. What is left of [`ATTEMPT_WAIT`] is for the attempt.
-pub const ROOM_WAIT: Duration = Duration::from_secs(1);
+pub const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// How long a primary is looked for, unless the operator says otherwise; then the operation was never tried. Shorter than
 /// [`ATTEMPT_WAIT`], so that it ends in a clear refusal.
 pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);

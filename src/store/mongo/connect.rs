@@ -206,10 +206,18 @@ fn is_absence(error: &mongodb::error::Error) -> bool {
 
 fn absent(failure: Failure) -> ConnectError {
     ConnectError::Unreachable(match failure {
-        // It lists the servers and what is wrong with each; passwords are not part of it.
-        Failure::Driver(error) => error.kind.to_string(),
+        Failure::Driver(error) => plain(&error.kind.to_string()),
         Failure::NoRoom | Failure::NoAnswer => "it did not answer in time".to_owned(),
     })
+}
+
+/// The driver's list of servers and what is wrong with each, without what it says of its errors besides. No login is part
+/// of it.
+fn plain(text: &str) -> String {
+    let mut parts = text.split(", labels: ");
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.filter_map(|part| part.split_once("server response: None").map(|(_, rest)| rest));
+    std::iter::once(first).chain(rest).collect::<String>().replace("Kind: ", "")
 }
 
 /// Whether it is a replica set. Otherwise it must be a standalone server that was allowed.

@@ -101,15 +101,16 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new() -> Self {
         Self {
-            seconds: Operation::ALL
-                .map(|operation| histogram!("switchboard_store_operation_seconds", "operation" => operation.name())),
-            no_room: counter!("switchboard_store_errors_total", "kind" => "no_room"),
-            no_answer: counter!("switchboard_store_errors_total", "kind" => "no_answer"),
-            driver: counter!("switchboard_store_errors_total", "kind" => "driver"),
-            abandoned: gauge!("switchboard_store_abandoned_operations"),
-            batch: histogram!("switchboard_store_batch_messages"),
-            seq_taken: counter!("switchboard_store_conflicts_total", "on" => "seq"),
-            key_taken: counter!("switchboard_store_conflicts_total", "on" => "key"),
+            seconds: Operation::ALL.map(
+                |operation| histogram!("switchboard_store_mongodb_operation_seconds", "operation" => operation.name()),
+            ),
+            no_room: counter!("switchboard_store_mongodb_errors_total", "kind" => "no_room"),
+            no_answer: counter!("switchboard_store_mongodb_errors_total", "kind" => "no_answer"),
+            driver: counter!("switchboard_store_mongodb_errors_total", "kind" => "driver"),
+            abandoned: gauge!("switchboard_store_mongodb_abandoned_operations"),
+            batch: histogram!("switchboard_store_mongodb_batch_messages"),
+            seq_taken: counter!("switchboard_store_mongodb_conflicts_total", "on" => "seq"),
+            key_taken: counter!("switchboard_store_mongodb_conflicts_total", "on" => "key"),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The store on real MongoDB: the contract, and what only a cluster can do to it.
 
+mod answers;
 mod faults;
 mod refusals;
 mod schema;
 mod server;
+mod talk;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
