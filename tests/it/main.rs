@@ -1,4 +1,6 @@
 //! The integration tests, in one binary so that they link once.
 
 #[cfg(test)]
+mod bus_contract;
+#[cfg(test)]
 mod support;
