@@ -1,6 +1,8 @@
 //! The integration tests, in one binary so that they link once.
 
 #[cfg(test)]
+mod bus_contract;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod native_door;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 
 use super::roll::Roll;
 use super::wire::{self, Publication};
@@ -49,8 +50,9 @@ impl Publisher {
                     match self.line.session() {
                         None => self.drop_away(&batch),
                         Some(session) => {
-                            let mut sending = send(session, batch).boxed();
-                            // The first poll queues its commands: polled now, batches go out in their order.
+                            // The first poll queues its commands, when no budget stops it halfway: polled now, batches
+                            // go out in their order.
+                            let mut sending = unconstrained(send(session, batch)).boxed();
                             match (&mut sending).now_or_never() {
                                 Some(sent) => self.settle(sent),
                                 None => on_their_way.push(sending),
