@@ -67,3 +67,14 @@ impl Chance for SystemChance {
         rand::random()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_time_does_not_leave_its_range() {
+        assert_eq!(StoreTime(5).minus(Duration::from_secs(1)), StoreTime(0));
+        assert_eq!(StoreTime(u64::MAX).plus(Duration::from_secs(1)), StoreTime(u64::MAX));
+    }
+}

@@ -13,6 +13,33 @@ pub const PREVIEW_BYTES_MAX: usize = 256;
 /// A token; longer is refused with `unauthorized` before it is looked at.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
+/// The display name in a token; a longer one is cut between characters.
+pub const NAME_BYTES_MAX: usize = 128;
+/// The e-mail address in a token; a token with a longer one is refused with `unauthorized`.
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// The id of a token (`jti`); a token with a longer one is refused with `unauthorized`.
+pub const TOKEN_ID_BYTES_MAX: usize = 128;
+/// How far the clocks of a token's issuer and of a node may differ; beyond, the token has expired or is not yet good.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(5);
+/// A secret that signs tokens; a shorter one is refused at start.
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
+/// Secrets that count at once, while rotating; more are refused at start.
+pub const JWT_SECRETS_MAX: usize = 2;
+/// The keys that an issuer publishes; a larger answer counts as a failed fetch.
+pub const JWKS_BYTES_MAX: usize = 64 * 1024;
+/// How long fetching them may take; then it failed. Also how long a token with an unknown key waits for it.
+pub const JWKS_WAIT: Duration = Duration::from_secs(5);
+/// Between two fetches that unknown keys ask for; within it, a token with an unknown key is refused at once.
+pub const JWKS_REST: Duration = Duration::from_secs(30);
+/// Between two fetches that nobody asks for.
+pub const JWKS_REFRESH: Duration = Duration::from_secs(600);
+/// Between two fetches while no key at all is known, so nobody can get in.
+pub const JWKS_RETRY: Duration = Duration::from_secs(5);
+/// Published keys that a token which names none is tried with; a key beyond does not count for it.
+pub const JWKS_UNNAMED_KEYS_MAX: usize = 4;
+/// A configuration file or a file that holds a secret; a larger one is refused at start.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 64 * 1024;
+
 /// One WebSocket frame or message from a client; longer closes with 1009.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// One WebSocket message before `hello` was accepted; longer closes with 1009.
@@ -39,6 +66,17 @@ pub const LANE_SENDS_MAX: usize = 512;
 pub const RUN_MESSAGES_MAX: usize = 100;
 /// Messages in one unordered bulk insert, each of another conversation.
 pub const BATCH_MESSAGES_MAX: usize = 200;
+/// Bulk inserts under way at once on one node; more messages wait for the next one.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
+/// Single messages waiting for a bulk insert; beyond, their lanes wait.
+pub const ATTEMPTS_WAITING_MAX: usize = 4_096;
+/// Messages waiting for their conversation's head to be raised; beyond, their lanes wait.
+pub const HEADS_WAITING_MAX: usize = 16 * 1024;
+/// Conversations in which one session may have a refused send outstanding; beyond, all its other sends are refused
+/// with `blocked`.
+pub const GATES_MAX: usize = 256;
+/// Conversations whose members one node remembers; beyond, it forgets all and reads again.
+pub const MEMBERSHIPS_MAX: usize = 200_000;
 /// Messages in one page of history; a larger `limit` is cut to it.
 pub const PAGE_MESSAGES_MAX: usize = 100;
 /// Bytes of text in one page of history or catch-up: the page ends after the message that reaches it.
@@ -80,6 +118,12 @@ pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);
 pub const STORE_START_WAIT: Duration = Duration::from_secs(10);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
+/// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
+pub const LANE_IDLE: Duration = Duration::from_secs(60);
+/// How long a second bulk insert waits for company while the first is under way.
+pub const LINGER: Duration = Duration::from_millis(1);
+/// How long anybody waits before asking a store again that did not answer.
+pub const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// How long anybody waits for room in the bus's queue.
 pub const PUBLISH_WAIT: Duration = Duration::from_millis(50);
 /// How long a message that came too early waits for the one before it, before the store is asked.
@@ -101,3 +145,89 @@ pub const PING_AFTER: Duration = Duration::from_secs(12);
 pub const SILENCE_MAX: Duration = Duration::from_secs(25);
 /// A client that takes no bytes for this long, though some wait, is closed with 1013.
 pub const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// How often each connection to Redis is pinged.
+pub const REDIS_PING_PERIOD: Duration = Duration::from_millis(500);
+/// How long Redis may be silent after a ping; then the connection is given up and made anew.
+pub const REDIS_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How long Redis may leave a ping unanswered while it sends other things; then the connection is given up.
+pub const REDIS_PONG_WAIT: Duration = Duration::from_secs(10);
+/// How long one command may take; then it has failed, and is not repeated.
+pub const REDIS_COMMAND_WAIT: Duration = Duration::from_secs(1);
+/// How long making one connection may take; then it is tried again.
+pub const REDIS_OPEN_WAIT: Duration = Duration::from_secs(5);
+/// The shortest time between two attempts to connect. Doubles up to [`REDIS_RETRY_MAX`].
+pub const REDIS_RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest time between two attempts to connect.
+pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(2);
+/// How often a server is asked whether it is still the master, and a cluster how its slots lie.
+pub const REDIS_IDENTITY_PERIOD: Duration = Duration::from_secs(2);
+/// Commands waiting for one connection; beyond, a command fails at once.
+pub const REDIS_COMMANDS_MAX: usize = 10_000;
+/// Messages between the reader of a Redis connection and the bus; beyond, the oldest are dropped and the node is in
+/// doubt.
+pub const REDIS_BACKLOG_MAX: usize = 16 * 1024;
+/// How long a start waits for Redis; then the node starts without it.
+pub const REDIS_START_WAIT: Duration = Duration::from_secs(2);
+/// Channels in one SUBSCRIBE; the others follow in the next one.
+pub const SUBSCRIBE_CHANNELS_MAX: usize = 500;
+/// Within this time every subscription is made again, in case the server forgot it.
+pub const RENEWAL_PERIOD: Duration = Duration::from_secs(60);
+/// Publications sent to Redis at once.
+pub const PUBLISH_BATCH_MAX: usize = 64;
+/// Batches of publications that Redis has not answered yet; beyond, publications stay in the queue.
+pub const PUBLISH_BATCHES_MAX: usize = 8;
+
+/// Open connections of one node, WebSockets included. Beyond, a connection is answered 503 and closed.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Connections from one address (of IPv6: from one /64) that have not shown a token that counts. Beyond, a connection
+/// is answered 503 and closed, a request through a trusted proxy is answered 503.
+pub const GUESTS_PER_ADDRESS_MAX: u32 = 1_024;
+/// Connections being told 503 at the same time; beyond, they are closed without a word.
+pub const TURNED_AWAY_MAX: usize = 256;
+/// Addresses of `X-Forwarded-For` that are looked at; the address that has been reached by then counts.
+pub const FORWARDED_HOPS_MAX: usize = 16;
+/// The head of an HTTP request, its first line included; longer is answered 431 and the connection closed.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Header fields of an HTTP request; more are answered 431 and the connection closed.
+pub const HEADER_FIELDS_MAX: usize = 64;
+/// What the kernel is asked to hold of unsent bytes for one socket (Linux doubles it for its own use). At the bound,
+/// writing waits.
+pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+/// What the kernel is asked to hold of unread bytes for one socket. At the bound, the peer's sending waits.
+pub const RECEIVE_BUFFER_BYTES: u32 = 64 * 1024;
+/// Bytes of a WebSocket read at a time: what each of them keeps for reading.
+pub const SOCKET_READ_BYTES: usize = 1024;
+/// Frames are gathered up to here before they are written, and a longer message is sent in fragments of this size, so
+/// that no socket keeps a large buffer for having sent one large message.
+pub const SOCKET_WRITE_BYTES: usize = 2 * 1024;
+/// Frames a second that a WebSocket may send, in the long run; beyond, it is not read for a while.
+pub const FRAMES_PER_SECOND: u32 = 200;
+/// Frames that it may send at once after a rest.
+pub const FRAMES_BURST: u32 = 400;
+/// Bytes a second that a WebSocket may send, in the long run; beyond, it is not read for a while.
+pub const BYTES_PER_SECOND: u32 = 256 * 1024;
+/// Bytes that it may send at once after a rest.
+pub const BYTES_BURST: u32 = 512 * 1024;
+/// Bytes that are read and thrown away from a connection that is being closed; then it is closed regardless.
+pub const FAREWELL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long the head of an HTTP request may take from its first byte (on a new connection: from the start); then the
+/// connection is closed.
+pub const HEADER_WAIT: Duration = Duration::from_secs(10);
+/// How long the body of an HTTP request may take; then answered 408.
+pub const BODY_WAIT: Duration = Duration::from_secs(10);
+/// How long an HTTP connection may rest between two requests, or take none of the bytes of an answer; then it is
+/// closed. Longer than the 60 s of the usual load balancers, so that it is they who close.
+pub const IDLE_WAIT: Duration = Duration::from_secs(75);
+/// How long a WebSocket message that was begun may take to become whole; then closed with 1008.
+pub const MESSAGE_WAIT: Duration = Duration::from_secs(10);
+/// How long the end of a WebSocket may take: what is unsent, the close frame, the peer's answer.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long plain HTTP requests may take to finish once the listener stops; then they are cut.
+pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(10);
+/// The shortest pause in accepting after the machine had no more file descriptors; it doubles up to
+/// [`ACCEPT_PAUSE_MAX`] while that lasts.
+pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause in accepting.
+pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, waits, or knows of any other module.
 
+mod as_of;
 mod clock;
 mod conversation;
 mod error;
@@ -10,6 +11,7 @@ mod ids;
 pub mod limits;
 mod message;
 
+pub use as_of::{AsOf, AsOfError};
 pub use clock::{Chance, Clock, StoreTime, SystemChance, SystemClock, Timestamp};
 pub use conversation::{Activity, Conversation, Cursor, CursorKind, Kind, Preview, Profile, Summary};
 pub use error::{Code, Refusal};

@@ -1,1 +1,105 @@
-//! (to be written)
+//! The life of one connection: greeted, then live, then gone. The same behind every door; a door only turns its bytes
+//! into [`Incoming`] and back.
+
+mod greeting;
+mod io;
+mod live;
+mod metrics;
+mod pace;
+mod requests;
+mod resume;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Verifier;
+use crate::chat::Chat;
+use crate::delivery::Delivery;
+use crate::model::{Chance, Clock};
+use crate::wire::{Close, Encoding};
+
+pub use metrics::Metrics;
+pub use pace::{Bucket, Rate};
+
+/// What a socket brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// The bytes of one frame of the protocol.
+    Frame(Bytes),
+    /// A sign of life without content.
+    Alive,
+    /// The peer has left, or the connection is lost.
+    Gone,
+    /// The peer did something that ends the connection.
+    Broken(Close),
+}
+
+/// What a socket takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outward {
+    /// The bytes of one frame of the protocol.
+    Frame(Bytes),
+    /// A question for a sign of life.
+    Ping,
+}
+
+/// The connection is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is lost")]
+pub struct Gone;
+
+/// A connection, as a session sees it. All calls come from one task.
+pub trait Socket: Unpin + Send {
+    /// The next thing that comes in. After `Gone` or `Broken` it is not called again.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming>;
+    /// Whether another frame can be taken.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+    /// Takes a frame; only after `poll_ready`.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
+    /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
+    fn authenticated(&mut self) {}
+    /// Whether everything taken is on its way.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+}
+
+/// What every session of a node uses.
+pub struct Services {
+    /// The use cases.
+    pub chat: Arc<Chat>,
+    /// The way out.
+    pub delivery: Arc<Delivery>,
+    /// Who may come in.
+    pub verifier: Arc<Verifier>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+    /// Sends that one session may make.
+    pub sends: Rate,
+    /// Cancelled when the node drains: sessions finish what they began and ask their clients to reconnect.
+    pub drain: CancellationToken,
+    /// Over how long a drain spreads the sessions.
+    pub drain_spread: Duration,
+    /// What sessions count.
+    pub metrics: Metrics,
+}
+
+/// Lives a connection's whole life. Answers how the door is to close the connection; nothing if it is lost already.
+pub async fn run<S: Socket>(services: &Arc<Services>, socket: &mut S, encoding: Encoding) -> Option<Close> {
+    // Boxed apart, so that a session that lives for days does not keep the room that its greeting needed.
+    let ending = match Box::pin(greeting::greet(services, socket, encoding)).await {
+        Ok(greeted) => live::Live::new(services.clone(), greeted).run(socket).await,
+        Err(ending) => ending,
+    };
+    if let Some(close) = ending {
+        services.metrics.closed(close);
+    }
+    ending
+}

@@ -5,10 +5,13 @@
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod clock;
 pub mod embedded;
 pub mod mongo;
 
 use async_trait::async_trait;
+
+pub use clock::StoreClock;
 
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,

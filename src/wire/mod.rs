@@ -1,1 +1,14 @@
-//! (to be written)
+//! Bytes to frames and frames to bytes. No I/O, no state; every decoder here is fuzzed.
+//!
+//! To add a frame: a variant in [`client`] or [`server`], a row in `docs/protocol.md`, and an arm in `session`.
+
+pub mod client;
+mod close;
+mod encoding;
+pub mod envelope;
+pub mod server;
+
+pub use client::ClientFrame;
+pub use close::Close;
+pub use encoding::{DecodeError, Encoding};
+pub use server::ServerFrame;

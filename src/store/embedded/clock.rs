@@ -12,12 +12,12 @@ use crate::model::{Clock, StoreTime};
 /// shown, with every commit and at every beat, and the clock starts from the record. What is shown between the last
 /// beat and a crash is not recorded; the margin of questions about activity
 /// ([`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN)) is longer than a beat and covers it.
-pub(super) struct StoreClock {
+pub(super) struct SteadyClock {
     machine: Arc<dyn Clock>,
     latest: AtomicU64,
 }
 
-impl StoreClock {
+impl SteadyClock {
     /// A clock that shows at least the time that was recorded.
     pub(super) fn new(machine: Arc<dyn Clock>, recorded: StoreTime) -> Self {
         let behind = recorded.0.saturating_sub(machine.now().0);
@@ -42,9 +42,9 @@ impl StoreClock {
     }
 }
 
-impl fmt::Debug for StoreClock {
+impl fmt::Debug for SteadyClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreClock").field("shown", &self.shown()).finish_non_exhaustive()
+        f.debug_struct("SteadyClock").field("shown", &self.shown()).finish_non_exhaustive()
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn it_waits_for_a_machine_that_stepped_back() {
         let hand = Arc::new(Hand(AtomicU64::new(50)));
-        let clock = StoreClock::new(Arc::<Hand>::clone(&hand), StoreTime(100));
+        let clock = SteadyClock::new(Arc::<Hand>::clone(&hand), StoreTime(100));
         assert_eq!(clock.now(), StoreTime(100));
         for (machine, shown) in [(101, 101), (90, 101), (101, 101), (150, 150)] {
             hand.0.store(machine, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::clock::StoreClock;
+use super::clock::SteadyClock;
 use super::directory::Place;
 use super::fault::{Health, Unwritten, is_full, meaning};
 use super::group::{self, Undone, Write, Written};
@@ -49,7 +49,7 @@ pub(super) struct Desk {
     place: Place,
     /// None after a failure: the next group begins with a new one, so that nothing of the old one's state counts.
     connection: Option<Connection>,
-    clock: Arc<StoreClock>,
+    clock: Arc<SteadyClock>,
     recorded: StoreTime,
     health: Arc<Health>,
     meters: Arc<WriteMeters>,
@@ -61,7 +61,7 @@ impl Desk {
         commands: Receiver<Command>,
         place: Place,
         connection: Connection,
-        clock: Arc<StoreClock>,
+        clock: Arc<SteadyClock>,
         health: Arc<Health>,
         meters: Arc<WriteMeters>,
     ) -> Self {

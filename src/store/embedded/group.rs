@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::changes;
 use super::fault::{is_failed_write, is_full, meaning};
@@ -54,7 +54,7 @@ pub(super) enum Written {
 /// A whole group that was not written.
 #[derive(Debug)]
 pub(super) enum Undone {
-    /// The transaction was given up before its commit: nothing of it is there, or will be.
+    /// The transaction was given up, or found no room: nothing of it is there, or will be.
     Certainly(rusqlite::Error),
     /// Its commit failed: it may be there when the file is opened next.
     Perhaps(rusqlite::Error),
@@ -83,8 +83,13 @@ pub(super) fn commit(connection: &Connection, writes: Vec<Write>, now: StoreTime
             Ok(Done { answers, changed })
         })
         .map_err(Undone::Certainly)?;
-    end(connection).map_err(Undone::Perhaps)?;
-    Ok(done)
+    match end(connection) {
+        Ok(()) => Ok(done),
+        // The mark of a commit is the last thing that is written to the log, so without room for it there is none. (No
+        // room for the log's *index* is another code, and comes after the mark.)
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(Undone::Certainly(error)),
+        Err(error) => Err(Undone::Perhaps(error)),
+    }
 }
 
 fn begin(connection: &Connection) -> rusqlite::Result<()> {

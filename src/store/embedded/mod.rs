@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 
-use self::clock::StoreClock;
+use self::clock::SteadyClock;
 use self::fault::Unwritten;
 use self::group::{Write, Written};
 use self::reader::Readers;
@@ -51,7 +51,7 @@ pub use self::directory::OpenError;
 pub struct EmbeddedStore {
     writer: Writer,
     readers: Readers,
-    clock: Arc<StoreClock>,
+    clock: Arc<SteadyClock>,
     generation: Generation,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -65,7 +65,7 @@ impl EmbeddedStore {
     pub fn open(directory: &Path, clock: Arc<dyn Clock>, chance: &dyn Chance) -> Result<Self, OpenError> {
         let place = directory::prepare(directory)?;
         let (connection, found) = schema::open(&place, chance)?;
-        let clock = Arc::new(StoreClock::new(clock, found.clock));
+        let clock = Arc::new(SteadyClock::new(clock, found.clock));
         let (readers, mut threads) = Readers::start(&place)?;
         let (writer, thread) = Writer::start(place, connection, Arc::clone(&clock), Arc::default())?;
         threads.push(thread);

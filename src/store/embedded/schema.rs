@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::directory::{OpenError, Place};
@@ -151,6 +152,8 @@ fn connect(place: &Place, access: OpenFlags, cache_mebibytes: i64) -> rusqlite::
     connection.pragma_update(None, "cache_size", -1_024 * cache_mebibytes)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Closing the last connection would fold the log in once more, even after a failed fsync.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }
@@ -164,6 +167,8 @@ fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // A transaction then touches the disk in its commit and nowhere else.
+    connection.pragma_update(None, "cache_spill", false)?;
     // Checkpoints are the writer's own business: SQLite's automatic one would not tell of a failed fsync.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)

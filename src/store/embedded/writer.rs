@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::clock::StoreClock;
+use super::clock::SteadyClock;
 use super::desk::{Command, Desk, Order};
 use super::directory::{OpenError, Place};
 use super::fault::{Health, Unwritten};
@@ -37,7 +37,7 @@ impl Writer {
     pub(super) fn start(
         place: Place,
         connection: Connection,
-        clock: Arc<StoreClock>,
+        clock: Arc<SteadyClock>,
         health: Arc<Health>,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         // One more than there is room for, so that sending never waits, not even for the last word.

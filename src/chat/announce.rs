@@ -1,0 +1,34 @@
+//! Tells every member's channel that something happened.
+
+use std::sync::Arc;
+
+use crate::bus::Bus;
+use crate::model::{Conversation, ConversationId, Cursor, Message, StoreTime};
+use crate::wire::envelope::Envelope;
+
+pub(super) struct Announcer {
+    bus: Arc<dyn Bus>,
+}
+
+impl Announcer {
+    pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
+        Self { bus }
+    }
+
+    /// A message was stored. Encoded once, queued for each member; what the bus loses is found in the store.
+    pub(super) async fn message(&self, to: &Conversation, message: Arc<Message>, predecessor: Option<StoreTime>) {
+        self.publish(to, &Envelope::Message { message, predecessor }).await;
+    }
+
+    /// A member's cursors moved.
+    pub(super) async fn receipt(&self, to: &Conversation, conversation: ConversationId, cursor: Cursor) {
+        self.publish(to, &Envelope::Receipt { conversation, cursor }).await;
+    }
+
+    async fn publish(&self, to: &Conversation, envelope: &Envelope) {
+        let payload = envelope.encode();
+        for member in &to.members {
+            self.bus.publish(member, payload.clone()).await;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Shares bulk inserts between conversations: whatever is waiting when a writer is free goes in one insert.
+//! Each lane has at most one attempt here, so that an insert holds at most one message a conversation and needs no
+//! order inside.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::model::limits::{ATTEMPTS_WAITING_MAX, BATCH_MESSAGES_MAX, BATCHES_IN_FLIGHT_MAX, LINGER};
+use crate::store::{Attempt, Outcome, Store, StoreError};
+
+/// The way into the shared inserts.
+#[derive(Clone)]
+pub(super) struct Commit(mpsc::Sender<Waiting>);
+
+struct Waiting {
+    attempt: Attempt,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl Commit {
+    /// Starts the collector. It ends with the last `Commit`.
+    pub(super) fn start(store: Arc<dyn Store>) -> Self {
+        let (sender, receiver) = mpsc::channel(ATTEMPTS_WAITING_MAX);
+        tokio::spawn(collect(store, receiver));
+        Self(sender)
+    }
+
+    /// Tries to store one message. The caller has no other attempt of that conversation under way.
+    pub(super) async fn append(&self, attempt: Attempt) -> Outcome {
+        let (reply, answer) = oneshot::channel();
+        if self.0.send(Waiting { attempt, reply }).await.is_err() {
+            return Outcome::Refused(StoreError::Unavailable("the node is stopping".to_owned()));
+        }
+        answer.await.unwrap_or_else(|_| Outcome::Unknown(StoreError::Unavailable("the insert was given up".to_owned())))
+    }
+}
+
+/// When nothing is under way a message is inserted at once; when the store is busy, messages gather meanwhile, and
+/// the longer it takes the more go together.
+async fn collect(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Waiting>) {
+    let writers = Arc::new(Semaphore::new(BATCHES_IN_FLIGHT_MAX));
+    let mut batch = Vec::new();
+    loop {
+        let Ok(writer) = writers.clone().acquire_owned().await else { return };
+        if waiting.recv_many(&mut batch, BATCH_MESSAGES_MAX).await == 0 {
+            return;
+        }
+        let another_is_under_way = writers.available_permits() + 1 < BATCHES_IN_FLIGHT_MAX;
+        if another_is_under_way && batch.len() < BATCH_MESSAGES_MAX {
+            tokio::time::sleep(LINGER).await;
+            while batch.len() < BATCH_MESSAGES_MAX {
+                let Ok(more) = waiting.try_recv() else { break };
+                batch.push(more);
+            }
+        }
+        let (store, batch) = (store.clone(), std::mem::take(&mut batch));
+        tokio::spawn(async move {
+            insert(&*store, batch).await;
+            drop(writer);
+        });
+    }
+}
+
+async fn insert(store: &dyn Store, batch: Vec<Waiting>) {
+    let (attempts, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.attempt, w.reply)).unzip();
+    let outcomes = store.append_each(attempts).await;
+    debug_assert_eq!(outcomes.len(), replies.len(), "the port promises one outcome for each attempt");
+    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        // A lane that no longer waits has been stopped with its node.
+        let _ = reply.send(outcome);
+    }
+}

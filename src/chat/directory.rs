@@ -1,0 +1,82 @@
+//! Who is in which conversation, remembered for a moment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::unavailable;
+use crate::model::limits::{MEMBERSHIP_AGE_MAX, MEMBERSHIPS_MAX};
+use crate::model::{Code, Conversation, ConversationId, Kind, Refusal, UserId};
+use crate::store::{Store, StoreError};
+
+/// The remembered memberships. Those of direct conversations never change; others are read again after
+/// [`MEMBERSHIP_AGE_MAX`].
+pub(super) struct Directory {
+    store: Arc<dyn Store>,
+    known: Mutex<HashMap<ConversationId, Known>>,
+}
+
+struct Known {
+    conversation: Arc<Conversation>,
+    read: Instant,
+}
+
+impl Known {
+    fn is_fresh(&self) -> bool {
+        match self.conversation.kind {
+            Kind::Direct => true,
+            #[expect(unreachable_patterns, reason = "kinds whose members change come later")]
+            _ => self.read.elapsed() < MEMBERSHIP_AGE_MAX,
+        }
+    }
+}
+
+impl Directory {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, known: Mutex::default() }
+    }
+
+    /// The conversation, or nothing where there is none.
+    pub(super) async fn get(&self, id: ConversationId) -> Result<Option<Arc<Conversation>>, StoreError> {
+        if let Some(known) = self.lock().get(&id).filter(|known| known.is_fresh()) {
+            return Ok(Some(known.conversation.clone()));
+        }
+        let found = self.store.get(&[id]).await?.pop();
+        Ok(found.map(|summary| self.remember(summary.conversation)))
+    }
+
+    /// The conversation, made to exist if it does not.
+    pub(super) async fn open(&self, conversation: &Conversation) -> Result<Arc<Conversation>, StoreError> {
+        if let Some(known) = self.lock().get(&conversation.id) {
+            return Ok(known.conversation.clone());
+        }
+        self.store.open(conversation).await?;
+        Ok(self.remember(conversation.clone()))
+    }
+
+    /// The conversation, if `user` is in it.
+    pub(super) async fn member(&self, user: &UserId, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
+        let conversation = self.get(id).await.map_err(|error| unavailable(&error))?;
+        conversation.filter(|conversation| conversation.has(user)).ok_or_else(not_yours)
+    }
+
+    fn remember(&self, conversation: Conversation) -> Arc<Conversation> {
+        let conversation = Arc::new(conversation);
+        let mut known = self.lock();
+        if known.len() >= MEMBERSHIPS_MAX {
+            known.clear();
+        }
+        known.insert(conversation.id, Known { conversation: conversation.clone(), read: Instant::now() });
+        conversation
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one answer to those outside a conversation, whether it exists or not.
+pub(super) fn not_yours() -> Refusal {
+    Refusal::new(Code::Forbidden, "no such conversation of yours")
+}

@@ -1,0 +1,37 @@
+//! How far conversations go: what a returning session needs to know.
+
+use std::collections::HashMap;
+
+use super::{Chat, unavailable};
+use crate::model::{Activity, ConversationId, Refusal, Seq, UserId};
+use crate::store::Since;
+
+impl Chat {
+    /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that the
+    /// user is a member of.
+    ///
+    /// # Errors
+    /// `unavailable` if the store does not answer.
+    pub async fn ends(&self, user: &UserId, ids: &[ConversationId]) -> Result<HashMap<ConversationId, Seq>, Refusal> {
+        let found = self.store.get(ids).await.map_err(|error| unavailable(&error))?;
+        let theirs = found.into_iter().filter(|summary| summary.conversation.has(user));
+        Ok(theirs.map(|summary| (summary.conversation.id, summary.last_seq)).collect())
+    }
+
+    /// The last place taken in a conversation, read from the messages themselves.
+    ///
+    /// # Errors
+    /// `unavailable` if the store does not answer.
+    pub async fn end(&self, conversation: ConversationId) -> Result<Seq, Refusal> {
+        let tail = self.store.tail(conversation, None).await.map_err(|error| unavailable(&error))?;
+        Ok(tail.map_or(Seq::ZERO, |tail| tail.seq))
+    }
+
+    /// The user's conversations with activity since then, as [`Conversations::active`](crate::store::Conversations).
+    ///
+    /// # Errors
+    /// `unavailable` if the store does not answer.
+    pub async fn active(&self, user: &UserId, since: Since, limit: usize) -> Result<Vec<Activity>, Refusal> {
+        self.store.active(std::slice::from_ref(user), since, limit).await.map_err(|error| unavailable(&error))
+    }
+}

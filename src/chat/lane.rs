@@ -1,0 +1,281 @@
+//! Gives the messages of one conversation their places, in the order in which they came to this node.
+//!
+//! The rules, each of which keeps a promise:
+//! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
+//! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
+//! - A taken place means another node was faster: read where the conversation ends, and try there.
+//! - A taken key means the message is stored already: answer with the first result.
+//! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::announce::Announcer;
+use super::commit::Commit;
+use super::directory::{Directory, not_yours};
+use super::gate::Gate;
+use super::heads::{Heads, Stored};
+use super::metrics::Stages;
+use super::send::Sent;
+use super::unavailable;
+use crate::model::limits::{LANE_IDLE, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
+use crate::model::{Code, Conversation, ConversationId, Message, NewMessage, Refusal, Seq, StoreTime};
+use crate::store::{Attempt, Outcome, Store, StoreClock, StoreError, Tail};
+
+/// What all lanes share.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) store_clock: Arc<StoreClock>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) announcer: Arc<Announcer>,
+    pub(super) commit: Commit,
+    pub(super) heads: Heads,
+    pub(super) metrics: Stages,
+}
+
+/// A send that waits for its place.
+pub(super) struct Pending {
+    pub(super) new: NewMessage,
+    /// The conversation to make exist first, where its id was derived from its members.
+    pub(super) open: Option<Conversation>,
+    /// The gate of the session that sent it.
+    pub(super) gate: Option<Arc<Gate>>,
+    pub(super) accepted: Instant,
+    pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
+}
+
+impl Pending {
+    /// Answers with a refusal, and closes the gate behind a send that may come back.
+    pub(super) fn refuse(self, refusal: Refusal) {
+        if let Some(gate) = self.gate.filter(|_| refusal.code.is_retryable()) {
+            gate.close(self.new.conversation, &self.new.key);
+        }
+        let _ = self.reply.send(Err(refusal));
+    }
+
+    fn deadline(&self) -> Instant {
+        self.accepted + SEND_WAIT
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.admits(self.new.conversation, &self.new.key))
+    }
+}
+
+/// The lane of one conversation.
+pub(super) struct Lane {
+    conversation: ConversationId,
+    parts: Arc<Parts>,
+    inbox: mpsc::Receiver<Pending>,
+    /// Who is in it, as last seen.
+    members: Option<Arc<Conversation>>,
+    /// Taken from the inbox, not yet placed; oldest first.
+    queue: VecDeque<Pending>,
+    /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
+    end: Option<Tail>,
+    /// How many at the front of the queue have an attempt of unknown outcome behind them.
+    unsure: usize,
+    /// How many at the front of the queue have passed the gate.
+    admitted: usize,
+}
+
+impl Lane {
+    pub(super) fn new(conversation: ConversationId, parts: Arc<Parts>, inbox: mpsc::Receiver<Pending>) -> Self {
+        Self { conversation, parts, inbox, members: None, queue: VecDeque::new(), end: None, unsure: 0, admitted: 0 }
+    }
+
+    /// Works until it was idle for [`LANE_IDLE`] and `retire` agrees that nothing came in meanwhile.
+    pub(super) async fn run(mut self, retire: impl Fn(&mpsc::Receiver<Pending>) -> bool) {
+        loop {
+            match timeout(LANE_IDLE, self.inbox.recv()).await {
+                Ok(Some(pending)) => self.queue.push_back(pending),
+                Ok(None) => return,
+                Err(_) if retire(&self.inbox) => return,
+                Err(_) => continue,
+            }
+            while !self.queue.is_empty() {
+                self.take_what_waits();
+                if let Err(error) = self.advance().await {
+                    tracing::debug!(conversation = %self.conversation, %error, "a lane waits for the store");
+                    sleep(STORE_PAUSE).await;
+                }
+                self.refuse_overdue();
+            }
+        }
+    }
+
+    fn take_what_waits(&mut self) {
+        while self.queue.len() < RUN_MESSAGES_MAX {
+            let Ok(pending) = self.inbox.try_recv() else { break };
+            self.queue.push_back(pending);
+        }
+    }
+
+    /// One step: learn what is not known, or place what waits. An error means: pause, then step again.
+    async fn advance(&mut self) -> Result<(), StoreError> {
+        if self.unsure > 0 {
+            self.resolve_unknown_outcomes().await?;
+        }
+        let Some(end) = self.end else {
+            self.end = Some(self.read_end().await?);
+            return Ok(());
+        };
+        self.admit().await?;
+        self.place_run(end).await
+    }
+
+    /// Reads, by key, whether the messages of an unknown outcome are stored; those that are need no other attempt.
+    async fn resolve_unknown_outcomes(&mut self) -> Result<(), StoreError> {
+        while self.unsure > 0 {
+            let Some(front) = self.queue.front() else { break };
+            let found = self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await?;
+            match found {
+                Some(message) => self.finish_front(Arc::new(message), None).await,
+                // Not stored, so neither is anything that was tried after it.
+                None => break,
+            }
+        }
+        self.unsure = 0;
+        Ok(())
+    }
+
+    async fn read_end(&self) -> Result<Tail, StoreError> {
+        let tail = self.parts.store.tail(self.conversation, None).await?;
+        Ok(tail.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
+    }
+
+    /// Refuses what may not be written here, now. What stays at the front was let through once and for all.
+    async fn admit(&mut self) -> Result<(), StoreError> {
+        let mut next = self.admitted;
+        while let Some(pending) = self.queue.get(next) {
+            self.members = match &pending.open {
+                Some(derived) => Some(self.parts.directory.open(derived).await?),
+                None => self.parts.directory.get(self.conversation).await?,
+            };
+            let is_member = self.members.as_ref().is_some_and(|members| members.has(&pending.new.sender));
+            let refusal = if !is_member {
+                not_yours()
+            } else if pending.is_held_up() {
+                Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
+            } else {
+                next += 1;
+                self.admitted = next;
+                continue;
+            };
+            if let Some(pending) = self.queue.remove(next) {
+                pending.refuse(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries to store what waits, and goes by what became of each.
+    async fn place_run(&mut self, mut end: Tail) -> Result<(), StoreError> {
+        let mut attempts: Vec<Attempt> = Vec::with_capacity(self.admitted);
+        let mut seq = end.seq;
+        for pending in self.queue.iter().take(self.admitted) {
+            seq = seq.next();
+            attempts.push(Attempt { message: pending.new.clone(), seq });
+        }
+        let mut undecided = attempts.len();
+        for outcome in self.append(attempts).await {
+            match outcome {
+                Outcome::Stored => {
+                    let predecessor = end;
+                    end = Tail { seq: end.seq.next(), stored: self.latest_store_time() };
+                    self.end = Some(end);
+                    self.finish_front_at(end.seq, predecessor).await;
+                    undecided -= 1;
+                }
+                Outcome::SeqTaken => {
+                    self.parts.metrics.conflicts.increment(1);
+                    self.end = None;
+                    return Ok(());
+                }
+                Outcome::KeyTaken => return self.answer_with_first_result().await,
+                Outcome::Untried => return Ok(()),
+                Outcome::Refused(error) => {
+                    self.refuse_front(unavailable(&error));
+                    return Err(error);
+                }
+                Outcome::Unknown(error) => {
+                    self.parts.metrics.unknown.increment(1);
+                    self.unsure = undecided;
+                    self.end = None;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(&self, mut attempts: Vec<Attempt>) -> Vec<Outcome> {
+        match (attempts.len(), attempts.pop()) {
+            (1, Some(single)) => vec![self.parts.commit.append(single).await],
+            (_, Some(last)) => {
+                attempts.push(last);
+                self.parts.store.append_run(attempts).await
+            }
+            (_, None) => Vec::new(),
+        }
+    }
+
+    /// No later than this did the store take what it has just confirmed.
+    fn latest_store_time(&self) -> StoreTime {
+        self.parts.store_clock.now().plus(std::time::Duration::from_secs(2))
+    }
+
+    async fn answer_with_first_result(&mut self) -> Result<(), StoreError> {
+        let Some(front) = self.queue.front() else { return Ok(()) };
+        match self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await? {
+            Some(message) => {
+                self.finish_front(Arc::new(message), None).await;
+                Ok(())
+            }
+            None => Err(StoreError::Unavailable("a message is stored but cannot be read yet".to_owned())),
+        }
+    }
+
+    async fn finish_front_at(&mut self, seq: Seq, predecessor: Tail) {
+        let Some(front) = self.queue.front() else { return };
+        let message = Arc::new(front.new.clone().at_seq(seq));
+        self.finish_front(message, Some(predecessor.stored)).await;
+    }
+
+    /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
+    async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
+        let Some(pending) = self.pop_front() else { return };
+        let stages = &self.parts.metrics;
+        stages.committed.record(pending.accepted.elapsed());
+        if let Some(members) = &self.members {
+            self.parts.announcer.message(members, message.clone(), predecessor).await;
+        }
+        stages.published.record(pending.accepted.elapsed());
+        let sent = Sent { message, predecessor };
+        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, reply: pending.reply }).await;
+    }
+
+    fn refuse_front(&mut self, refusal: Refusal) {
+        if let Some(pending) = self.pop_front() {
+            pending.refuse(refusal);
+            // What came after it in the same session must pass the gate again, which is now closed.
+            self.admitted = 0;
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<Pending> {
+        self.admitted = self.admitted.saturating_sub(1);
+        self.unsure = self.unsure.saturating_sub(1);
+        self.queue.pop_front()
+    }
+
+    fn refuse_overdue(&mut self) {
+        let now = Instant::now();
+        while self.queue.front().is_some_and(|pending| pending.deadline() <= now) {
+            self.refuse_front(Refusal::new(Code::Unavailable, "the store did not confirm it in time"));
+        }
+    }
+}

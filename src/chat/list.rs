@@ -1,0 +1,72 @@
+//! A person's conversations, latest activity first.
+
+use std::collections::HashMap;
+
+use super::{Chat, unavailable};
+use crate::model::limits::PAGE_CONVERSATIONS_MAX;
+use crate::model::{Code, ConversationId, Profile, Refusal, StoreTime, Summary, UserId};
+use crate::store::Behind;
+use crate::wire::server::{Member, Row};
+
+/// A page of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// Its rows.
+    pub rows: Vec<Row>,
+    /// What to ask for the next page with; none after the last.
+    pub next: Option<String>,
+}
+
+impl Chat {
+    /// A page of a person's conversations, with unread counts and members' names.
+    ///
+    /// # Errors
+    /// `invalid` if `behind` is not what a page before ended with, `unavailable` if the store does not answer.
+    pub async fn conversations(
+        &self,
+        user: &UserId,
+        behind: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Listing, Refusal> {
+        let behind = behind.map(parse_behind).transpose()?;
+        let limit = limit.unwrap_or(PAGE_CONVERSATIONS_MAX).clamp(1, PAGE_CONVERSATIONS_MAX);
+        let summaries = self.store.list(user, behind, limit).await.map_err(|error| unavailable(&error))?;
+        let next = summaries.last().filter(|_| summaries.len() == limit).map(print_behind);
+        let ids: Vec<ConversationId> = summaries.iter().map(|summary| summary.conversation.id).collect();
+        let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
+        let names = self.names(&summaries).await?;
+        let rows = summaries.into_iter().zip(unread).map(|(summary, unread)| row(summary, unread, &names)).collect();
+        Ok(Listing { rows, next })
+    }
+
+    async fn names(&self, summaries: &[Summary]) -> Result<HashMap<UserId, String>, Refusal> {
+        let mut people: Vec<UserId> = summaries.iter().flat_map(|s| s.conversation.members.iter().cloned()).collect();
+        people.sort();
+        people.dedup();
+        let profiles = self.store.profiles(&people).await.map_err(|error| unavailable(&error))?;
+        let named =
+            |(user, profile): (UserId, Option<Profile>)| Some((user, profile?.name)).filter(|(_, n)| !n.is_empty());
+        Ok(people.into_iter().zip(profiles).filter_map(named).collect())
+    }
+}
+
+fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>) -> Row {
+    let Summary { conversation, last_seq, last, .. } = summary;
+    let member = |user: UserId| {
+        let name = names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+        Member { user, name }
+    };
+    let members = conversation.members.into_iter().map(member).collect();
+    Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread }
+}
+
+fn print_behind(last: &Summary) -> String {
+    format!("{}-{}", last.activity.0, last.conversation.id)
+}
+
+fn parse_behind(text: &str) -> Result<Behind, Refusal> {
+    let parsed = text.split_once('-').and_then(|(activity, conversation)| {
+        Some(Behind { activity: StoreTime(activity.parse().ok()?), conversation: conversation.parse().ok()? })
+    });
+    parsed.ok_or_else(|| Refusal::new(Code::Invalid, "behind is the `next` of the page before"))
+}

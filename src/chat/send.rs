@@ -1,0 +1,105 @@
+//! A message from one of its members into a conversation.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::lane::Pending;
+use super::{Chat, Gate};
+use crate::model::limits::TEXT_BYTES_MAX;
+use crate::model::{
+    ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
+};
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a person: into the direct conversation with them, which begins with its first message.
+    Person(UserId),
+    /// Into a conversation that exists.
+    Conversation(ConversationId),
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    /// The authenticated writer.
+    pub sender: UserId,
+    /// Where it goes.
+    pub target: Target,
+    /// What the writer calls it: the same key again is the same message again.
+    pub key: ClientKey,
+    /// What it says.
+    pub text: String,
+}
+
+impl Send {
+    /// The conversation it goes to, known without asking anybody.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        match &self.target {
+            Target::Person(other) => ConversationId::direct(&self.sender, other),
+            Target::Conversation(id) => *id,
+        }
+    }
+}
+
+/// A stored message: what its sender is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The message at its place.
+    pub message: Arc<Message>,
+    /// No later than this did the store take the message before it; none where that is not known.
+    pub predecessor: Option<StoreTime>,
+}
+
+impl Chat {
+    /// Queues a message and answers with a future of what became of it. Order is settled by the order of these calls,
+    /// not of awaiting. `gate` is the session's, where there is one; see [`Gate`].
+    ///
+    /// The answer, within [`SEND_WAIT`](crate::model::limits::SEND_WAIT) and a few attempts: stored for good; or
+    /// `invalid`, `forbidden`, `busy`, `blocked`; or `unavailable`, after which the message may or may not be stored, and
+    /// sending it again under the same key tells.
+    pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
+        let (reply, answer) = oneshot::channel();
+        match check(&send.text) {
+            Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+            }
+        }
+        async move { answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up"))) }
+    }
+
+    fn accept(&self, send: Send, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
+        let open = match &send.target {
+            Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
+            Target::Conversation(_) => None,
+        };
+        let conversation = send.conversation();
+        let Send { sender, key, text, .. } = send;
+        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
+        Pending { new, open, gate, accepted: Instant::now(), reply }
+    }
+
+    /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.
+    fn message_id(&self) -> MessageId {
+        let seconds = u32::try_from(self.clock.now().0 / 1_000).unwrap_or(u32::MAX);
+        let mut bytes = [0; 12];
+        bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+        bytes[4..].copy_from_slice(&self.chance.bits().to_be_bytes());
+        MessageId::from_bytes(bytes)
+    }
+}
+
+fn check(text: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        Err(Refusal::new(Code::Invalid, "a message says something"))
+    } else if text.len() > TEXT_BYTES_MAX {
+        Err(Refusal::new(Code::Invalid, format!("a message is at most {TEXT_BYTES_MAX} bytes of UTF-8")))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The cure for doubt: ask the store where there was activity, and let the sessions want it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::metrics::Metrics;
+use super::registry::{Registry, SHARDS};
+use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, USERS_PER_QUESTION_MAX};
+use crate::model::{Activity, StoreTime, UserId};
+use crate::store::{Since, Store, StoreClock, StoreError};
+
+/// A session that was whole at its user's last audit knows everything that the store took up to this long after it,
+/// less the margin: the next audit, which would find what is missing, must come within this time.
+pub(super) const SURE_AFTER_AUDIT: Duration = Duration::from_secs(50);
+
+/// Rows of one answer.
+const ACTIVITIES_MAX: usize = 1_000;
+
+#[derive(Clone)]
+pub(super) struct Cure {
+    store: Arc<dyn Store>,
+    store_clock: Arc<StoreClock>,
+    registry: Arc<Registry>,
+    metrics: Metrics,
+}
+
+impl Cure {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        store_clock: Arc<StoreClock>,
+        registry: Arc<Registry>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, store_clock, registry, metrics }
+    }
+
+    /// Asks about every connected user. Answers whether the store answered about all.
+    pub(super) async fn everybody(&self) -> bool {
+        let began = Instant::now();
+        let mut whole = true;
+        for shard in 0..SHARDS {
+            whole &= self.shard(shard).await;
+        }
+        self.metrics.cure_seconds.record(began.elapsed());
+        whole
+    }
+
+    /// Asks about all users again and again, a shard at a time: within [`AUDIT_PERIOD`] everybody was asked about.
+    pub(super) async fn audit(self) {
+        let pause = AUDIT_PERIOD / u32::try_from(SHARDS).unwrap_or(1);
+        for shard in (0..SHARDS).cycle() {
+            tokio::time::sleep(pause).await;
+            self.shard(shard).await;
+        }
+    }
+
+    async fn shard(&self, shard: usize) -> bool {
+        let mut whole = true;
+        for users in self.registry.users(shard).chunks(USERS_PER_QUESTION_MAX) {
+            if let Err(error) = self.some(users).await {
+                self.metrics.cure_failures.increment(1);
+                tracing::warn!(%error, "the store did not say where there was activity; it is asked again");
+                whole = false;
+            }
+        }
+        whole
+    }
+
+    async fn some(&self, users: &[(UserId, StoreTime)]) -> Result<(), StoreError> {
+        // Taken before the question, so that nothing falls between this answer and the next question.
+        let asked_at = self.store_clock.now();
+        let oldest = users.iter().map(|(_, audited)| *audited).min().unwrap_or(asked_at);
+        let users: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        let asked: HashSet<&UserId> = users.iter().collect();
+        let mut since = Since { at: oldest.minus(AS_OF_MARGIN), after: None };
+        loop {
+            let active = self.store.active(&users, since, ACTIVITIES_MAX).await?;
+            active.iter().for_each(|activity| self.tell(&asked, activity));
+            match active.last() {
+                Some(last) if active.len() == ACTIVITIES_MAX => {
+                    since = Since { at: last.activity, after: Some(last.conversation.id) };
+                }
+                _ => break,
+            }
+        }
+        self.metrics.audited.increment(users.len() as u64);
+        self.registry.set_audited(&users, asked_at);
+        Ok(())
+    }
+
+    fn tell(&self, asked: &HashSet<&UserId>, activity: &Activity) {
+        for member in activity.conversation.members.iter().filter(|member| asked.contains(member)) {
+            self.registry.each_session(member, |outbox| {
+                if outbox.want(activity.conversation.id, activity.last_seq) {
+                    self.metrics.found.increment(1);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Takes the bus's events: messages to their sessions, doubts to the cure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::cure::Cure;
+use super::metrics::Metrics;
+use super::position::Verdict;
+use super::registry::Registry;
+use super::shared::SharedMessage;
+use crate::bus::{BusEvent, Cause};
+use crate::model::limits::DEGRADED_PERIOD;
+use crate::model::{Clock, UserId};
+use crate::wire::envelope::Envelope;
+use crate::wire::{Encoding, ServerFrame};
+
+/// How much the bus can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// As far as it ever can.
+    Usual,
+    /// It may have lost something: ask once. The number tells one doubt from the next.
+    Doubt(u64),
+    /// It is away: ask again and again.
+    Away,
+}
+
+/// Where messages are sorted to their sessions.
+pub(super) struct Desk {
+    pub(super) registry: Arc<Registry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
+}
+
+/// Sorts the bus's events until it ends them. What they say of the bus goes to `trust`.
+pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, trust: watch::Sender<Trust>) {
+    let mut doubts = 0;
+    while let Some(event) = events.recv().await {
+        match event {
+            BusEvent::Message { user, payload } => desk.deliver(&user, &payload),
+            BusEvent::Doubt(cause) => {
+                tracing::warn!(cause = cause.name(), "messages may have been lost on the bus; asking the store");
+                desk.count(cause);
+                doubts += 1;
+                trust.send_replace(Trust::Doubt(doubts));
+            }
+            BusEvent::Away => {
+                tracing::warn!("the bus is away; asking the store every {DEGRADED_PERIOD:?}");
+                trust.send_replace(Trust::Away);
+            }
+        }
+    }
+}
+
+/// Asks once after each doubt, and every [`DEGRADED_PERIOD`] while the bus is away. A question that the store did not
+/// answer is asked again.
+pub(super) async fn keep_cured(mut trust: watch::Receiver<Trust>, cure: Cure) {
+    while trust.changed().await.is_ok() {
+        loop {
+            let asked_in = *trust.borrow_and_update();
+            let whole = cure.everybody().await;
+            let again = !whole || asked_in == Trust::Away;
+            if !again && !trust.has_changed().unwrap_or(false) {
+                break;
+            }
+            if again {
+                tokio::select! {
+                    () = sleep(DEGRADED_PERIOD) => {}
+                    changed = trust.changed() => if changed.is_err() { return },
+                }
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn count(&self, cause: Cause) {
+        if let Some(index) = Cause::ALL.iter().position(|each| *each == cause) {
+            self.metrics.doubts[index].increment(1);
+        }
+    }
+
+    fn deliver(&self, user: &UserId, payload: &[u8]) {
+        match Envelope::decode(payload) {
+            Ok(Envelope::Message { message, predecessor }) => {
+                let age = self.clock.now().0.saturating_sub(message.at.0);
+                self.metrics.received.record(Duration::from_millis(age));
+                self.offer(user, &SharedMessage::new(message, predecessor));
+            }
+            Ok(Envelope::Receipt { conversation, cursor }) => {
+                self.tell(user, &ServerFrame::Receipt { conversation, cursor: &cursor });
+            }
+            Err(error) => {
+                self.metrics.unreadable.increment(1);
+                tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");
+            }
+        }
+    }
+
+    fn offer(&self, user: &UserId, shared: &SharedMessage) {
+        self.registry.each_session(user, |outbox| match outbox.offer(shared) {
+            Verdict::Show => self.metrics.shown.increment(1),
+            Verdict::Drop => self.metrics.dropped.increment(1),
+            Verdict::Want => self.metrics.wanted.increment(1),
+        });
+    }
+
+    /// Shows all of a user's sessions something that the next of its kind will heal if it is lost.
+    fn tell(&self, user: &UserId, frame: &ServerFrame<'_>) {
+        let mut encoded: [Option<Bytes>; Encoding::ALL.len()] = Default::default();
+        self.registry.each_session(user, |outbox| {
+            let encoding = outbox.encoding();
+            let bytes = encoded[encoding as usize].get_or_insert_with(|| encoding.encode(frame));
+            outbox.push_lossy(bytes.clone());
+        });
+    }
+}

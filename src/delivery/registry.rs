@@ -1,0 +1,171 @@
+//! Which sessions each user has on this node. The first one in subscribes the user's channel, and some time after the
+//! last one left it is unsubscribed.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::RwLock;
+use tokio::time::{Instant, sleep};
+
+use super::metrics::Metrics;
+use super::outbox::Outbox;
+use crate::bus::Bus;
+use crate::model::limits::UNSUBSCRIBE_DELAY;
+use crate::model::{StoreTime, UserId};
+
+/// Users are spread over this many shards, so that a lock is short and an audit can take them one shard at a time.
+pub(super) const SHARDS: usize = 64;
+
+pub(super) struct Registry {
+    shards: [Shard; SHARDS],
+    bus: Arc<dyn Bus>,
+    metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Shard {
+    users: Mutex<HashMap<UserId, Entry>>,
+    /// Held (shared) over a subscription and (alone) over an unsubscription, so that the two of one user reach the bus
+    /// in the order in which they were decided.
+    order: RwLock<()>,
+}
+
+struct Entry {
+    sessions: Vec<Arc<Outbox>>,
+    /// Up to when the store was asked about this user.
+    audited: StoreTime,
+    /// Since when there is no session.
+    empty_since: Option<Instant>,
+}
+
+impl Registry {
+    pub(super) fn new(bus: Arc<dyn Bus>, metrics: Metrics) -> Self {
+        Self { shards: std::array::from_fn(|_| Shard::default()), bus, metrics }
+    }
+
+    /// Adds a session. When this returns, the user's channel is subscribed.
+    pub(super) async fn join(&self, outbox: &Arc<Outbox>, now: StoreTime) {
+        let shard = self.shard(outbox.user());
+        let _order = shard.order.read().await;
+        {
+            let mut users = shard.lock();
+            let entry = users.entry(outbox.user().clone()).or_insert_with(|| Entry {
+                sessions: Vec::with_capacity(1),
+                audited: now,
+                empty_since: None,
+            });
+            entry.sessions.push(outbox.clone());
+            entry.empty_since = None;
+        }
+        self.metrics.sessions.increment(1);
+        self.bus.subscribe(outbox.user()).await;
+    }
+
+    /// Removes a session.
+    pub(super) fn leave(&self, outbox: &Arc<Outbox>) {
+        let mut users = self.shard(outbox.user()).lock();
+        let Some(entry) = users.get_mut(outbox.user()) else { return };
+        let before = entry.sessions.len();
+        entry.sessions.retain(|session| !Arc::ptr_eq(session, outbox));
+        #[expect(clippy::cast_precision_loss, reason = "a session leaves once")]
+        self.metrics.sessions.decrement((before - entry.sessions.len()) as f64);
+        if entry.sessions.is_empty() {
+            entry.empty_since = Some(Instant::now());
+        }
+    }
+
+    /// Calls `act` for each session of a user.
+    pub(super) fn each_session(&self, user: &UserId, mut act: impl FnMut(&Outbox)) {
+        let sessions = {
+            let users = self.shard(user).lock();
+            let Some(entry) = users.get(user) else { return };
+            match entry.sessions.as_slice() {
+                [] => return,
+                [only] => Sessions::One(only.clone()),
+                several => Sessions::Several(several.to_vec()),
+            }
+        };
+        match sessions {
+            Sessions::One(session) => act(&session),
+            Sessions::Several(sessions) => sessions.iter().for_each(|session| act(session)),
+        }
+    }
+
+    /// The users of one shard that have a session, and since when the store was not asked about them.
+    pub(super) fn users(&self, shard: usize) -> Vec<(UserId, StoreTime)> {
+        let users = self.shards[shard].lock();
+        let connected = users.iter().filter(|(_, entry)| !entry.sessions.is_empty());
+        connected.map(|(user, entry)| (user.clone(), entry.audited)).collect()
+    }
+
+    /// The store was asked about these users, up to this time.
+    pub(super) fn set_audited<'a>(&self, users: impl IntoIterator<Item = &'a UserId>, at: StoreTime) {
+        for user in users {
+            if let Some(entry) = self.shard(user).lock().get_mut(user) {
+                entry.audited = entry.audited.max(at);
+            }
+        }
+    }
+
+    /// Up to when the store was asked about this user.
+    pub(super) fn audited(&self, user: &UserId) -> StoreTime {
+        self.shard(user).lock().get(user).map_or(StoreTime(0), |entry| entry.audited)
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().values().map(|entry| entry.sessions.len()).sum::<usize>()).sum()
+    }
+
+    /// Unsubscribes the channels of users who have been gone for a while, for ever.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        for shard in self.shards.iter().cycle() {
+            sleep(UNSUBSCRIBE_DELAY / u32::try_from(SHARDS).unwrap_or(1)).await;
+            for user in shard.gone() {
+                let _order = shard.order.write().await;
+                if shard.remove_if_still_gone(&user) {
+                    self.bus.unsubscribe(&user).await;
+                }
+            }
+        }
+    }
+
+    fn shard(&self, user: &UserId) -> &Shard {
+        let mut hasher = DefaultHasher::new();
+        user.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
+        &self.shards[index]
+    }
+}
+
+enum Sessions {
+    One(Arc<Outbox>),
+    Several(Vec<Arc<Outbox>>),
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Entry>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gone(&self) -> Vec<UserId> {
+        let users = self.lock();
+        users.iter().filter(|(_, entry)| entry.is_gone()).map(|(user, _)| user.clone()).collect()
+    }
+
+    fn remove_if_still_gone(&self, user: &UserId) -> bool {
+        let mut users = self.lock();
+        let gone = users.get(user).is_some_and(Entry::is_gone);
+        if gone {
+            users.remove(user);
+        }
+        gone
+    }
+}
+
+impl Entry {
+    fn is_gone(&self) -> bool {
+        self.empty_since.is_some_and(|since| since.elapsed() >= UNSUBSCRIBE_DELAY)
+    }
+}

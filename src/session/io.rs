@@ -1,0 +1,107 @@
+//! Reading and writing one socket from one task.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
+
+use super::{Gone, Incoming, Metrics, Outward, Socket};
+use crate::delivery::Outbox;
+use crate::model::Clock;
+
+/// What came of waiting for the socket.
+pub(super) enum Event {
+    /// Something came in.
+    Incoming(Incoming),
+    /// Everything that waited was written and flushed.
+    Flushed,
+    /// The connection is lost.
+    Gone,
+}
+
+/// The writing side's state between waits.
+pub(super) struct Writer {
+    /// A ping is to be written.
+    pub(super) ping: bool,
+    /// Something was written that may not be flushed.
+    pub(super) unflushed: bool,
+    /// When the socket last took something, or had nothing to take.
+    pub(super) progressed: Instant,
+}
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self { ping: false, unflushed: false, progressed: Instant::now() }
+    }
+
+    /// Waits until something comes in (if `reading`), or everything that waits is written. Frames are drained together
+    /// and flushed once.
+    pub(super) async fn wait<S: Socket>(
+        &mut self,
+        socket: &mut S,
+        outbox: &Outbox,
+        reading: bool,
+        measure: (&Metrics, &dyn Clock),
+    ) -> Event {
+        poll_fn(|cx| {
+            let writes = self.ping || self.unflushed || outbox.has_frames();
+            let written = if writes { self.poll_write(socket, outbox, measure, cx) } else { Poll::Pending };
+            if let Poll::Ready(Err(Gone)) = written {
+                return Poll::Ready(Event::Gone);
+            }
+            if reading && let Poll::Ready(incoming) = socket.poll_incoming(cx) {
+                return Poll::Ready(Event::Incoming(incoming));
+            }
+            written.map(|_| Event::Flushed)
+        })
+        .await
+    }
+
+    /// Writes what waits, before a close.
+    pub(super) async fn write_out<S: Socket>(&mut self, socket: &mut S, outbox: &Outbox) -> Result<(), Gone> {
+        while let Some(frame) = outbox.pop() {
+            poll_fn(|cx| socket.poll_ready(cx)).await?;
+            socket.start_send(Outward::Frame(frame.bytes))?;
+        }
+        poll_fn(|cx| socket.poll_flush(cx)).await
+    }
+
+    fn poll_write<S: Socket>(
+        &mut self,
+        socket: &mut S,
+        outbox: &Outbox,
+        (metrics, clock): (&Metrics, &dyn Clock),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Gone>> {
+        loop {
+            ready!(socket.poll_ready(cx))?;
+            let outward = if std::mem::take(&mut self.ping) {
+                Outward::Ping
+            } else if let Some(frame) = outbox.pop() {
+                metrics.written(frame.accepted, clock);
+                Outward::Frame(frame.bytes)
+            } else {
+                break;
+            };
+            socket.start_send(outward)?;
+            self.unflushed = true;
+            self.progressed = Instant::now();
+        }
+        ready!(socket.poll_flush(cx))?;
+        self.unflushed = false;
+        self.progressed = Instant::now();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Writes one frame outside the loop, as before a close.
+pub(super) async fn write<S: Socket>(socket: &mut S, outward: Outward) -> Result<(), Gone> {
+    poll_fn(|cx| socket.poll_ready(cx)).await?;
+    socket.start_send(outward)?;
+    poll_fn(|cx| socket.poll_flush(cx)).await
+}
+
+/// The next thing that comes in, outside the loop.
+pub(super) async fn read<S: Socket>(socket: &mut S) -> Incoming {
+    poll_fn(|cx| socket.poll_incoming(cx)).await
+}

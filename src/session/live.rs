@@ -1,0 +1,264 @@
+//! A session's life after the greeting: one loop over everything that can happen to it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::greeting::Greeted;
+use super::io::{Event, Writer};
+use super::pace::Bucket;
+use super::{Incoming, Services, Socket};
+use crate::chat::Gate;
+use crate::delivery::{Outbox, Seat};
+use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
+use crate::model::{Identity, Timestamp};
+use crate::wire::{Close, Encoding, ServerFrame};
+
+/// How long after its expiry a token still counts.
+const EXPIRY_LEEWAY: Duration = Duration::from_secs(5);
+
+/// What an exclusive request changes in its session.
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// The token was refreshed.
+    Identity(Box<Identity>),
+    /// The connection must end.
+    Close(Close),
+}
+
+/// A live session.
+pub(super) struct Live {
+    pub(super) services: Arc<Services>,
+    pub(super) identity: Identity,
+    pub(super) encoding: Encoding,
+    pub(super) outbox: Arc<Outbox>,
+    /// Leaves delivery with this session.
+    _seat: Seat,
+    pub(super) gate: Arc<Gate>,
+    pub(super) sends: Bucket,
+    /// Sends under way. Each puts its answer into the outbox.
+    pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// A request that nothing may overtake: until it is done, the socket is not read.
+    pub(super) exclusive: Option<BoxFuture<'static, Change>>,
+    pub(super) bad_frames: u32,
+    pull: Option<BoxFuture<'static, ()>>,
+    writer: Writer,
+    heard: Instant,
+    pinged: bool,
+    expires: Instant,
+    leaving: Leaving,
+}
+
+/// How far a drain has come with this session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// It goes at its own moment, so that not all go at once.
+    At(Instant),
+    /// It takes no more requests, and ends when it has answered those it has.
+    Now,
+}
+
+impl Live {
+    pub(super) fn new(services: Arc<Services>, greeted: Greeted) -> Self {
+        let Greeted { identity, seat } = greeted;
+        let outbox = seat.outbox().clone();
+        let now = Instant::now();
+        Self {
+            sends: Bucket::full(services.sends, now),
+            expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
+            encoding: outbox.encoding(),
+            services,
+            identity,
+            outbox,
+            _seat: seat,
+            gate: Arc::default(),
+            requests: FuturesUnordered::new(),
+            exclusive: None,
+            bad_frames: 0,
+            pull: None,
+            writer: Writer::new(),
+            heard: now,
+            pinged: false,
+            leaving: Leaving::No,
+        }
+    }
+
+    /// Lives until the connection ends; answers how it is to be closed, with every answer given before.
+    pub(super) async fn run<S: Socket>(mut self, socket: &mut S) -> Option<Close> {
+        let close = self.live(socket).await?;
+        let last_words = self.writer.write_out(socket, &self.outbox);
+        timeout(CLOSE_WAIT, last_words).await.ok()?.ok()?;
+        Some(close)
+    }
+
+    async fn live<S: Socket>(&mut self, socket: &mut S) -> Option<Close> {
+        let services = self.services.clone();
+        let outbox = self.outbox.clone();
+        let mut timer = std::pin::pin!(sleep_until(self.heard + PING_AFTER));
+        loop {
+            let now = Instant::now();
+            self.begin_pull(now);
+            self.begin_ping(now);
+            if let Some(close) = self.overdue(now) {
+                return Some(close);
+            }
+            set(&mut timer, self.next_deadline());
+            let reading = self.may_read();
+            let draining = self.leaving == Leaving::No;
+            tokio::select! {
+                biased;
+                () = services.drain.cancelled(), if draining => self.begin_leaving(),
+                Some(()) = self.requests.next(), if !self.requests.is_empty() => {}
+                change = finish(&mut self.exclusive), if self.exclusive.is_some() => {
+                    if let Some(close) = self.apply(change) { return Some(close) }
+                }
+                () = finish(&mut self.pull), if self.pull.is_some() => {}
+                event = self.writer.wait(socket, &outbox, reading, (&services.metrics, &*services.clock)) => {
+                    match event {
+                        Event::Incoming(incoming) => {
+                            if let Some(ending) = self.on_incoming(incoming) { return ending }
+                        }
+                        Event::Flushed => {}
+                        Event::Gone => return None,
+                    }
+                }
+                () = outbox.changed() => {}
+                () = timer.as_mut() => {}
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.exclusive.is_none()
+            && self.leaving != Leaving::Now
+            && self.requests.len() < REQUESTS_IN_FLIGHT_MAX
+            && !self.outbox.is_full()
+    }
+
+    fn is_writing(&self) -> bool {
+        self.writer.unflushed || self.outbox.has_frames()
+    }
+
+    fn is_working(&self) -> bool {
+        self.exclusive.is_some() || !self.requests.is_empty()
+    }
+
+    /// Starts reading from the store what is wanted, if there is room for it.
+    fn begin_pull(&mut self, now: Instant) {
+        if self.pull.is_some() {
+            return;
+        }
+        if let Some(pull) = self.outbox.next_pull(now) {
+            let (services, outbox) = (self.services.clone(), self.outbox.clone());
+            self.pull = Some(Box::pin(async move { services.delivery.pull(&outbox, pull).await }));
+        }
+    }
+
+    fn begin_ping(&mut self, now: Instant) {
+        if !self.pinged && now >= self.heard + PING_AFTER && !self.is_writing() {
+            self.pinged = true;
+            self.writer.ping = true;
+        }
+    }
+
+    fn begin_leaving(&mut self) {
+        let spread = self.services.drain_spread.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a share of a few seconds")]
+        let share = (self.services.chance.bits() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.leaving = Leaving::At(Instant::now() + Duration::from_secs_f64(spread * share));
+    }
+
+    /// Whether a time has come that ends the connection.
+    fn overdue(&mut self, now: Instant) -> Option<Close> {
+        if now >= self.expires {
+            return Some(Close::Token);
+        }
+        match self.leaving {
+            Leaving::At(at) if now >= at => {
+                self.leaving = Leaving::Now;
+                self.outbox.push(self.encoding.encode(&ServerFrame::Reconnect { after_ms: 0 }));
+            }
+            Leaving::Now if !self.is_working() && !self.is_writing() => return Some(Close::Restart),
+            _ => {}
+        }
+        if self.outbox.has_too_many_positions() {
+            return Some(Close::TryLater);
+        }
+        if self.is_writing() {
+            (now >= self.writer.progressed + STALL_MAX).then_some(Close::TryLater)
+        } else {
+            let silent = now >= self.heard + SILENCE_MAX && !self.is_working();
+            silent.then_some(Close::TryLater)
+        }
+    }
+
+    /// When [`overdue`](Self::overdue), a ping or a pull may be due next.
+    fn next_deadline(&self) -> Instant {
+        let silence = if self.is_writing() {
+            self.writer.progressed + STALL_MAX
+        } else if self.pinged {
+            self.heard + SILENCE_MAX
+        } else {
+            self.heard + PING_AFTER
+        };
+        let mut next = silence.min(self.expires);
+        if let Leaving::At(at) = self.leaving {
+            next = next.min(at);
+        }
+        match self.outbox.next_pull_at() {
+            Some(at) if self.pull.is_none() && !self.is_writing() => next.min(at),
+            _ => next,
+        }
+    }
+
+    /// Takes what came in; answers how the connection ends, if it does.
+    fn on_incoming(&mut self, incoming: Incoming) -> Option<Option<Close>> {
+        self.heard = Instant::now();
+        self.pinged = false;
+        match incoming {
+            Incoming::Frame(bytes) => self.on_frame(&bytes),
+            Incoming::Alive => {}
+            Incoming::Gone => return Some(None),
+            Incoming::Broken(close) => return Some(Some(close)),
+        }
+        (self.bad_frames > BAD_FRAMES_MAX).then_some(Some(Close::Policy))
+    }
+
+    fn apply(&mut self, change: Change) -> Option<Close> {
+        match change {
+            Change::None => None,
+            Change::Identity(identity) => {
+                self.expires = Instant::now() + until(identity.expires, self.services.clock.now()) + EXPIRY_LEEWAY;
+                self.identity = *identity;
+                None
+            }
+            Change::Close(close) => Some(close),
+        }
+    }
+}
+
+/// How long until a wall-clock time; at most a year, so that the sum with a monotonic time always exists.
+fn until(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(then.0.saturating_sub(now.0)).min(Duration::from_secs(365 * 24 * 3_600))
+}
+
+/// Drives an optional future to its end and takes it away.
+async fn finish<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
+    let Some(future) = slot else { return std::future::pending().await };
+    let done = future.await;
+    *slot = None;
+    done
+}
+
+fn set(timer: &mut Pin<&mut Sleep>, deadline: Instant) {
+    if timer.deadline() != deadline || timer.is_elapsed() {
+        timer.as_mut().reset(deadline);
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a session starts: where its client left off, exactly.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Services;
+use crate::delivery::{Outbox, Seat, Start};
+use crate::model::limits::CURSORS_MAX;
+use crate::model::{Code, ConversationId, Identity, Refusal, Seq};
+use crate::wire::client::Resume;
+use crate::wire::server::Fault;
+use crate::wire::{Encoding, ServerFrame};
+
+/// Rows of one answer about activity.
+const ACTIVITIES_MAX: usize = 1_000;
+
+/// Joins delivery, finds what was missed, and opens the outbox with `welcome`. From then on everything comes.
+///
+/// # Errors
+/// `invalid` for too many cursors, `unavailable` if the store does not answer a client that has something to resume.
+pub(super) async fn begin(
+    services: &Arc<Services>,
+    identity: &Identity,
+    encoding: Encoding,
+    resume: Option<Resume>,
+) -> Result<Seat, Refusal> {
+    let here = services.delivery.here();
+    let (start, cursors, foreign) = match resume {
+        None => (here, HashMap::new(), false),
+        Some(resume) if resume.as_of.generation != here.generation => (here, HashMap::new(), true),
+        Some(resume) => (resume.as_of, resume.cursors, false),
+    };
+    let resumes = start != here;
+    let seat = services.delivery.join(identity.user.clone(), encoding, start).await;
+    let outbox = seat.outbox();
+    let mut refused = resume_cursors(services, outbox, &cursors).await?;
+    if foreign {
+        refused.push(Reset::All);
+    }
+    if resumes {
+        services.metrics.resumed.increment(1);
+        find_the_unnamed(services, outbox).await?;
+    } else {
+        services.metrics.welcomed.increment(1);
+    }
+    outbox.open(welcome(encoding, identity, outbox));
+    refused.iter().for_each(|reset| outbox.push(reset.frame(encoding)));
+    Ok(seat)
+}
+
+fn welcome(encoding: Encoding, identity: &Identity, outbox: &Outbox) -> bytes::Bytes {
+    let frame = ServerFrame::Welcome { user: &identity.user, as_of: outbox.as_of(), expires: identity.expires };
+    encoding.encode(&frame)
+}
+
+/// A cursor that is not taken.
+pub(super) enum Reset {
+    /// All of them: they are of another history.
+    All,
+    /// One that is beyond the head of its conversation.
+    Beyond(ConversationId),
+    /// One of a conversation that is not the client's.
+    NotYours(ConversationId),
+}
+
+impl Reset {
+    pub(super) fn frame(&self, encoding: Encoding) -> bytes::Bytes {
+        let (refusal, conversation) = match self {
+            Self::All => (Refusal::new(Code::Reset, "another history: forget all cursors, read again"), None),
+            Self::Beyond(id) => (Refusal::new(Code::Reset, "the cursor is beyond the head: read again"), Some(*id)),
+            Self::NotYours(id) => (Refusal::new(Code::Forbidden, "no such conversation of yours"), Some(*id)),
+        };
+        encoding.encode(&ServerFrame::Error(Fault { conversation, ..Fault::of(&refusal) }))
+    }
+}
+
+/// Starts the session at the client's cursors. Answers which of them were not taken.
+pub(super) async fn resume_cursors(
+    services: &Services,
+    outbox: &Outbox,
+    cursors: &HashMap<ConversationId, Seq>,
+) -> Result<Vec<Reset>, Refusal> {
+    if cursors.len() > CURSORS_MAX {
+        return Err(Refusal::new(Code::Invalid, format!("at most {CURSORS_MAX} cursors at once")));
+    }
+    if cursors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ends = services.chat.ends(outbox.user(), &cursors.keys().copied().collect::<Vec<_>>()).await?;
+    let mut starts = Vec::with_capacity(cursors.len());
+    let mut refused = Vec::new();
+    for (&conversation, &shown) in cursors {
+        let Some(&head) = ends.get(&conversation) else {
+            refused.push(Reset::NotYours(conversation));
+            continue;
+        };
+        // A head may lag behind the messages: before a cursor is called wrong, the messages are asked.
+        let end = if shown > head { services.chat.end(conversation).await? } else { head };
+        if shown > end {
+            refused.push(Reset::Beyond(conversation));
+        }
+        starts.push(Start { conversation, shown: shown.min(end), wanted: end });
+    }
+    outbox.start_from(starts);
+    Ok(refused)
+}
+
+/// Wants what happened, since the client left, in conversations that it did not name.
+async fn find_the_unnamed(services: &Services, outbox: &Outbox) -> Result<(), Refusal> {
+    let mut since = crate::store::Since { at: outbox.starts_at(), after: None };
+    loop {
+        let active = services.chat.active(outbox.user(), since, ACTIVITIES_MAX).await?;
+        for activity in &active {
+            outbox.want(activity.conversation.id, activity.last_seq);
+        }
+        match active.last() {
+            Some(last) if active.len() == ACTIVITIES_MAX => {
+                since = crate::store::Since { at: last.activity, after: Some(last.conversation.id) };
+            }
+            _ => return Ok(()),
+        }
+    }
+}

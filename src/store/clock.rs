@@ -1,0 +1,62 @@
+//! What time the store has, without asking it each time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Store, StoreError};
+use crate::model::StoreTime;
+
+/// How often the estimate is set right again.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// An estimate of the store's clock: its last answer, plus the time since. Off by a round trip and some drift, which
+/// [`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN) covers a thousand times. It never goes backwards.
+#[derive(Debug)]
+pub struct StoreClock(Mutex<Reading>);
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at: Instant,
+    store: StoreTime,
+}
+
+impl StoreClock {
+    /// A clock set by the store's answer.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn set_by(store: &dyn Store) -> Result<Self, StoreError> {
+        let answer = store.now().await?;
+        Ok(Self(Mutex::new(Reading { at: Instant::now(), store: answer })))
+    }
+
+    /// The store's time, about now.
+    #[must_use]
+    pub fn now(&self) -> StoreTime {
+        self.lock().now()
+    }
+
+    /// Sets the clock again every few seconds, for ever. While the store does not answer, the estimate goes on.
+    pub async fn keep(self: Arc<Self>, store: Arc<dyn Store>) {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            if let Ok(answer) = store.now().await {
+                let mut reading = self.lock();
+                let store = answer.max(reading.now());
+                *reading = Reading { at: Instant::now(), store };
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reading {
+    fn now(self) -> StoreTime {
+        self.store.plus(self.at.elapsed())
+    }
+}

@@ -1,0 +1,100 @@
+//! What a client says on the native door. The protocol: `docs/protocol.md`.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::model::{AsOf, ClientKey, ConversationId, Seq, UserId};
+
+/// One frame from a client. Fields that this version does not know are ignored.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Who speaks, and where they left off.
+    Hello(Hello),
+    /// More cursors after `hello`, which takes a bounded number.
+    Resume {
+        /// The client's place in each conversation.
+        cursors: HashMap<ConversationId, Seq>,
+    },
+    /// A message.
+    Send(Send),
+    /// Everything up to here was read.
+    Read(Mark),
+    /// Everything up to here reached this device.
+    Delivered(Mark),
+    /// A page of messages.
+    History(History),
+    /// A page of the conversation list.
+    Conversations(Conversations),
+    /// A newer token for the same subject.
+    Refresh {
+        /// The token.
+        token: String,
+    },
+    /// Asks for a `pong`.
+    Ping {},
+}
+
+/// The first frame.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Hello {
+    /// The token.
+    pub token: String,
+    /// Where the client left off, if it was here before.
+    pub resume: Option<Resume>,
+}
+
+/// Where a client left off.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Resume {
+    /// The newest `as_of` it was sent.
+    pub as_of: AsOf,
+    /// Its place in conversations it knows; those it does not name are owed from the margin before `as_of`.
+    #[serde(default)]
+    pub cursors: HashMap<ConversationId, Seq>,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Send {
+    /// To this person …
+    pub to: Option<UserId>,
+    /// … or into this conversation. Exactly one of the two.
+    pub conversation: Option<ConversationId>,
+    /// What the client calls the message; a retry uses the same.
+    pub key: ClientKey,
+    /// What it says.
+    pub text: String,
+}
+
+/// A place in a conversation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Mark {
+    /// Which conversation.
+    pub conversation: ConversationId,
+    /// Up to where.
+    pub seq: Seq,
+}
+
+/// A page of messages: before a place (the newest without one), or after one.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct History {
+    /// Which conversation.
+    pub conversation: ConversationId,
+    /// The messages before this place.
+    pub before: Option<Seq>,
+    /// The messages after this place.
+    pub after: Option<Seq>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A page of the conversation list.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Conversations {
+    /// What the page before ended with.
+    pub behind: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}

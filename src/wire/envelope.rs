@@ -1,0 +1,72 @@
+//! What travels on the bus. MessagePack with a leading version byte: a node speaks to neighbours one version apart,
+//! and drops (and counts) what it does not know, since the store has everything that matters.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ConversationId, Cursor, Message, StoreTime};
+
+/// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
+pub const VERSION: u8 = 1;
+
+/// Something that happened, as one node tells the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Envelope {
+    /// A message was stored.
+    #[serde(rename = "m")]
+    Message {
+        /// The message.
+        #[serde(rename = "m")]
+        message: Arc<Message>,
+        /// No later than this did the store take its predecessor; absent for the first, or where it is not known.
+        /// It spares the receiving node a read when a session has not seen the conversation yet.
+        #[serde(rename = "p")]
+        predecessor: Option<StoreTime>,
+    },
+    /// A member's cursors moved.
+    #[serde(rename = "r")]
+    Receipt {
+        /// Which conversation.
+        #[serde(rename = "c")]
+        conversation: ConversationId,
+        /// Whose, and where they are now.
+        #[serde(rename = "u")]
+        cursor: Cursor,
+    },
+}
+
+/// Bytes from the bus that this node cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Of another version.
+    #[error("an envelope of version {0}")]
+    Version(u8),
+    /// Not an envelope.
+    #[error("not an envelope")]
+    Malformed,
+}
+
+impl Envelope {
+    /// The envelope as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut bytes = vec![VERSION];
+        let written = rmp_serde::encode::write(&mut bytes, self);
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        bytes.into()
+    }
+
+    /// Bytes as an envelope.
+    ///
+    /// # Errors
+    /// If they are of another version, or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => rmp_serde::from_slice(rest).map_err(|_| EnvelopeError::Malformed),
+            Some((&version, _)) => Err(EnvelopeError::Version(version)),
+            None => Err(EnvelopeError::Malformed),
+        }
+    }
+}
