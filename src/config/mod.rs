@@ -1,1 +1,173 @@
-//! (to be written)
+//! The only reader of the environment. Two stages: strings from flags, environment, file and defaults ([`raw`]), and
+//! from them checked types ([`check`]). One table, [`SETTINGS`], names every setting there is.
+
+mod check;
+mod cli;
+mod keys;
+mod nearest;
+mod origin;
+mod raw;
+mod secret;
+mod settings;
+mod surroundings;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use cli::{Command, TokenRequest};
+pub use jsonwebtoken::Algorithm;
+pub use keys::{Auth, Keys};
+pub use origin::Origin;
+pub use reqwest::Url;
+pub use secret::Secret;
+pub use settings::{SETTINGS, Setting, Sort};
+pub use surroundings::{Process, Surroundings};
+pub use table::markdown;
+
+/// Everything a node was told, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where metrics and health are served.
+    pub ops_listen: SocketAddr,
+    /// Where messages are kept.
+    pub storage: Storage,
+    /// How nodes tell each other.
+    pub bus: BusKind,
+    /// How tokens are checked.
+    pub auth: Auth,
+    /// Pages that may connect, besides the node's own: exact origins.
+    pub allowed_origins: Vec<Origin>,
+    /// Networks whose forwarded addresses are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The operator's name for this node, in logs and metrics; never its identity.
+    pub node_label: Option<String>,
+    /// How long a node that is told to stop may take, at most one hour.
+    pub drain: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// How much of everything.
+    pub rates: Rates,
+}
+
+/// Where messages are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// On this machine, in this directory.
+    Embedded {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// In MongoDB.
+    Mongo {
+        /// The connection string, which may hold a password.
+        uri: Secret,
+        /// Whether a server that is no replica set is accepted.
+        allow_standalone: bool,
+    },
+}
+
+/// How nodes tell each other what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusKind {
+    /// There is one node: in this process.
+    Local,
+    /// Through Redis.
+    Redis {
+        /// The connection URL, which may hold a password.
+        url: Secret,
+    },
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter that was parsed once and found good.
+    pub filter: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// For a collector: one JSON object a line.
+    Json,
+}
+
+/// How much of everything. Each is at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Sends that one user may make per second, over time.
+    pub sends_per_second: u32,
+    /// Sends that one user may make at once.
+    pub sends_burst: u32,
+    /// Frames that one connection may send per second; beyond, it is read more slowly.
+    pub frames_per_second: u32,
+    /// Bytes that one connection may send per second; beyond, it is read more slowly.
+    pub bytes_per_second: u32,
+    /// Connections on this node; beyond, refused.
+    pub connections_max: u32,
+    /// Connections of one address that have not yet shown who they are; beyond, refused.
+    pub unauthenticated_per_address: u32,
+    /// Connections admitted per second on this node; beyond, they wait.
+    pub admissions_per_second: u32,
+}
+
+/// What the process was asked to do, and with what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// What to do.
+    pub command: Command,
+    /// With what.
+    pub config: Config,
+    /// Sentences for the log, once there is one.
+    pub warnings: Vec<String>,
+}
+
+/// Why the process ends before it began: print `text` (to standard output if `status` is 0), exit with `status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The exit code: 0 for help and version, 2 for anything refused.
+    pub status: u8,
+    /// What to print. Never a secret.
+    pub text: String,
+}
+
+/// A setting that cannot be used: one sentence that says what to set. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
+/// Reads the command line (its first item is the program's name) and everything around it.
+///
+/// # Errors
+/// Help and version, which are asked for, and everything that is refused.
+pub fn load(arguments: impl IntoIterator<Item = OsString>, around: &dyn Surroundings) -> Result<Loaded, Stop> {
+    let (command, flags) = cli::parse(arguments)?;
+    let (config, warnings) =
+        from_flags(&flags, around).map_err(|refused| Stop { status: 2, text: format!("switchboard: {refused}\n") })?;
+    Ok(Loaded { command, config, warnings })
+}
+
+fn from_flags(flags: &raw::Flags, around: &dyn Surroundings) -> Result<(Config, Vec<String>), ConfigError> {
+    let (raw, mut warnings) = raw::Raw::gather(flags, around)?;
+    let config = check::check(&raw)?;
+    if matches!((&config.storage, &config.bus), (Storage::Mongo { .. }, BusKind::Local)) {
+        warnings.push(
+            "MongoDB without Redis is for one node only: set SWITCHBOARD_REDIS_URL before you start a second"
+                .to_owned(),
+        );
+    }
+    Ok((config, warnings))
+}

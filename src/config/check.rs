@@ -1,0 +1,130 @@
+//! Stage two: from strings to checked types, and what does not go together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+
+use super::keys::auth;
+use super::raw::Raw;
+use super::settings as s;
+use super::{BusKind, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
+
+pub(super) fn check(raw: &Raw) -> Result<Config, ConfigError> {
+    let (listen, ops_listen) = addresses(raw)?;
+    let storage = storage(raw)?;
+    let bus = bus(raw, &storage)?;
+    let origin =
+        "origins, comma-separated, each http or https, a host and perhaps a port, such as https://chat.example.com";
+    Ok(Config {
+        listen,
+        ops_listen,
+        auth: auth(raw, listen, &storage, &bus)?,
+        storage,
+        bus,
+        allowed_origins: raw.list(&s::ALLOWED_ORIGINS, origin, |item| item.parse().ok())?,
+        trusted_proxies: raw.list(
+            &s::TRUSTED_PROXIES,
+            "addresses or networks, comma-separated, such as 10.0.0.0/8",
+            network,
+        )?,
+        node_label: raw.want(&s::NODE_ID, "1 to 64 printable ASCII characters without spaces", label)?,
+        drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
+        log: log(raw)?,
+        rates: rates(raw)?,
+    })
+}
+
+fn addresses(raw: &Raw) -> Result<(SocketAddr, SocketAddr), ConfigError> {
+    let wanted = "an address and a port, such as 127.0.0.1:3000 or [::]:3000";
+    let listen: SocketAddr = raw.need(&s::LISTEN, wanted, |text| text.parse().ok())?;
+    let ops_listen: SocketAddr = raw.need(&s::OPS_LISTEN, wanted, |text| text.parse().ok())?;
+    if listen.port() != 0 && listen == ops_listen {
+        return Err(ConfigError(format!(
+            "SWITCHBOARD_LISTEN and SWITCHBOARD_OPS_LISTEN are both {listen}: give one of them another port"
+        )));
+    }
+    Ok((listen, ops_listen))
+}
+
+fn storage(raw: &Raw) -> Result<Storage, ConfigError> {
+    let wanted = "a connection string that begins with mongodb:// or mongodb+srv://";
+    let uri = raw.want(&s::MONGODB_URI, wanted, mongodb_uri)?;
+    let allow_standalone = raw.need(&s::ALLOW_STANDALONE_MONGODB, "true or false", |text| text.parse().ok())?;
+    match uri {
+        Some(uri) => Ok(Storage::Mongo { uri, allow_standalone }),
+        None => Ok(Storage::Embedded { dir: raw.need(&s::DATA_DIR, "a directory", |text| Some(PathBuf::from(text)))? }),
+    }
+}
+
+fn bus(raw: &Raw, storage: &Storage) -> Result<BusKind, ConfigError> {
+    let wanted = "a URL that begins with redis://, rediss://, redis-sentinel:// or redis-cluster://";
+    let Some(url) = raw.want(&s::REDIS_URL, wanted, redis_url)? else {
+        return Ok(BusKind::Local);
+    };
+    if matches!(storage, Storage::Embedded { .. }) {
+        return Err(ConfigError(
+            "SWITCHBOARD_REDIS_URL without SWITCHBOARD_MONGODB_URI would give nodes that do not share their history: \
+             set SWITCHBOARD_MONGODB_URI, too, or leave both out"
+                .to_owned(),
+        ));
+    }
+    Ok(BusKind::Redis { url })
+}
+
+fn mongodb_uri(text: &str) -> Option<Secret> {
+    with_scheme(text, |scheme| matches!(scheme, "mongodb" | "mongodb+srv"))
+}
+
+fn redis_url(text: &str) -> Option<Secret> {
+    with_scheme(text, |scheme| {
+        let server = scheme.strip_suffix("-cluster").or_else(|| scheme.strip_suffix("-sentinel")).unwrap_or(scheme);
+        matches!(server, "redis" | "rediss" | "valkey" | "valkeys")
+    })
+}
+
+fn with_scheme(text: &str, is_known: impl Fn(&str) -> bool) -> Option<Secret> {
+    let (scheme, rest) = text.split_once("://")?;
+    (is_known(scheme) && !rest.is_empty()).then(|| Secret::new(text))
+}
+
+fn network(item: &str) -> Option<IpNet> {
+    item.parse().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn label(text: &str) -> Option<String> {
+    let is_label = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    is_label.then(|| text.to_owned())
+}
+
+fn log(raw: &Raw) -> Result<Log, ConfigError> {
+    let parse = |text: &str| EnvFilter::builder().parse(text).ok().map(|_| text.to_owned());
+    let format = |text: &str| match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    };
+    Ok(Log {
+        filter: raw.need(&s::LOG, "a level or a filter, such as info or info,switchboard::auth=debug", parse)?,
+        format: raw.need(&s::LOG_FORMAT, "text or json", format)?,
+    })
+}
+
+fn rates(raw: &Raw) -> Result<Rates, ConfigError> {
+    Ok(Rates {
+        sends_per_second: number(raw, &s::SENDS_PER_SECOND, 1, 100_000)?,
+        sends_burst: number(raw, &s::SENDS_BURST, 1, 1_000_000)?,
+        frames_per_second: number(raw, &s::FRAMES_PER_SECOND, 1, 1_000_000)?,
+        bytes_per_second: number(raw, &s::BYTES_PER_SECOND, 1_024, u32::MAX)?,
+        connections_max: number(raw, &s::CONNECTIONS_MAX, 1, 10_000_000)?,
+        unauthenticated_per_address: number(raw, &s::UNAUTHENTICATED_PER_ADDRESS, 1, 10_000_000)?,
+        admissions_per_second: number(raw, &s::ADMISSIONS_PER_SECOND, 1, 1_000_000)?,
+    })
+}
+
+fn number(raw: &Raw, setting: &Setting, low: u32, high: u32) -> Result<u32, ConfigError> {
+    let wanted = format!("a whole number from {low} to {high}");
+    raw.need(setting, &wanted, |text| text.parse().ok().filter(|number| (low..=high).contains(number)))
+}
