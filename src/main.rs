@@ -1,3 +1,101 @@
-//! The `switchboard` binary.
+//! The `switchboard` binary: a node, and the commands around it.
 
-fn main() {}
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use switchboard::auth::Minter;
+use switchboard::config::{self, Command, Config, Process, TokenRequest};
+use switchboard::model::{Clock, SystemChance, SystemClock};
+use switchboard::node::{self, Node, StartError};
+use switchboard::telemetry::{Recorder, start_logs};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let loaded = match config::load(std::env::args_os(), &Process) {
+        Ok(loaded) => loaded,
+        Err(stop) if stop.status == 0 => {
+            print!("{}", stop.text);
+            return ExitCode::SUCCESS;
+        }
+        Err(stop) => {
+            eprint!("{}", stop.text);
+            return ExitCode::from(stop.status);
+        }
+    };
+    start_logs(&loaded.config.log);
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let done = match &loaded.command {
+        Command::Serve => run(serve(&loaded.config)),
+        Command::Check => run(check(&loaded.config)),
+        Command::Token(request) => print_token(&loaded.config, request),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(work: impl Future<Output = Result<ExitCode, StartError>>) -> Result<ExitCode, StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+async fn serve(config: &Config) -> Result<ExitCode, StartError> {
+    let recorder = Recorder::install().map_err(|error| std::io::Error::other(error.to_string()))?;
+    let listener = bind(config.listen, "SWITCHBOARD_LISTEN").await?;
+    let ops = bind(config.ops_listen, "SWITCHBOARD_OPS_LISTEN").await?;
+    let ops_address = ops.local_addr()?;
+    let parts = node::open(config, Some(recorder)).await?;
+    let mut stop = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let node = Node::start(parts, node::settings(config), listener, ops).await?;
+    announce(config, node.address(), ops_address);
+    tokio::select! {
+        _ = stop.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("leaving: a second signal stops at once");
+    tokio::select! {
+        whole = node.drain() => Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        _ = stop.recv() => Ok(ExitCode::FAILURE),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|error| std::io::Error::other(format!("cannot listen on {address}: {error}; set {setting}")))?)
+}
+
+/// Two lines: what it is doing, and where to look.
+fn announce(config: &Config, address: SocketAddr, ops: SocketAddr) {
+    let what = match (&config.storage, &config.bus) {
+        (config::Storage::Embedded { dir }, _) => format!("one whole chat, kept in {}", dir.display()),
+        (_, config::BusKind::Local) => "one node, kept in MongoDB".to_owned(),
+        (_, config::BusKind::Redis { .. }) => "a node of a cluster, over Redis and MongoDB".to_owned(),
+    };
+    println!("Switchboard {}: {what}.", env!("CARGO_PKG_VERSION"));
+    println!("Open http://{address}/ to chat; metrics and health are at http://{ops}/metrics and /readyz.");
+}
+
+async fn check(config: &Config) -> Result<ExitCode, StartError> {
+    let parts = node::open(config, None).await?;
+    let store = parts.store.now().await?;
+    println!("store: answers; its time is {} ms since 1970", store.0);
+    println!(
+        "tokens: {}",
+        if parts.minter.is_some() { "development logins, on loopback only" } else { "by configured keys" }
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_token(config: &Config, request: &TokenRequest) -> Result<ExitCode, StartError> {
+    let mint = || Minter::open(&config.auth, &SystemChance)?.mint(request, SystemClock.now());
+    let token = mint().map_err(|error| std::io::Error::other(error.to_string()))?;
+    println!("{token}");
+    Ok(ExitCode::SUCCESS)
+}

@@ -62,6 +62,7 @@ impl Published {
         let wanted = Arc::new(Notify::new());
         let keeper = Keeper {
             client,
+            shown: without_query(&url),
             url,
             algorithms: algorithms.clone(),
             state: sender,
@@ -120,6 +121,8 @@ pub(super) fn candidates<'k>(keys: &'k [Key], token: &Token<'_>) -> impl Iterato
 struct Keeper {
     client: Client,
     url: Url,
+    /// The URL for the log: a query may hold a key to the endpoint.
+    shown: Url,
     algorithms: Vec<Algorithm>,
     state: watch::Sender<State>,
     wanted: Arc<Notify>,
@@ -150,7 +153,7 @@ impl Keeper {
         self.fetched.increment(1);
         let is_news = !keys.iter().map(|key| &key.id).eq(self.state.borrow().keys.iter().map(|key| &key.id));
         if is_news {
-            info!(url = %self.url, keys = keys.len(), "the issuer's keys have changed");
+            info!(url = %self.shown, keys = keys.len(), "the issuer's keys have changed");
         }
         self.state.send_modify(|state| {
             state.keys = Arc::new(keys);
@@ -165,7 +168,7 @@ impl Keeper {
         let known = self.state.borrow().keys.len();
         let retry = if known == 0 { JWKS_RETRY } else { JWKS_REST };
         let again_in = retry.as_secs();
-        warn!(url = %self.url, known, again_in, "cannot fetch the issuer's keys, those known go on counting: {why}");
+        warn!(url = %self.shown, known, again_in, "cannot fetch the issuer's keys, those known go on counting: {why}");
         self.state.send_modify(|state| state.failure = Some(why.into()));
         (retry, retry)
     }
@@ -186,6 +189,12 @@ impl Keeper {
         jwk::parse(&body, &self.algorithms)
             .ok_or_else(|| format!("no key in its answer is for signatures by {:?}", self.algorithms))
     }
+}
+
+fn without_query(url: &Url) -> Url {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown
 }
 
 /// An error down to its cause: the outermost says only that something went wrong.

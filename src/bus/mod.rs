@@ -5,6 +5,11 @@
 //! `let (bus, events) = SomeBus::start(…)`, with `events: mpsc::Receiver<BusEvent>` of
 //! [`BUS_EVENTS_MAX`](crate::model::limits::BUS_EVENTS_MAX) places. One node has one bus.
 
+pub mod local;
+mod metrics;
+mod outlet;
+pub mod redis;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 

@@ -42,7 +42,7 @@ pub struct TokenRequest {
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Command, Flags), Stop> {
     let matches = command().try_get_matches_from(arguments).map_err(|error| stop(&error))?;
     let command = match matches.subcommand() {
-        Some(("token", given)) => Command::Token(token_request(given).ok_or_else(unreachable_stop)?),
+        Some(("token", given)) => Command::Token(token_request(given).ok_or_else(incomplete)?),
         Some(("check", _)) => Command::Check,
         _ => Command::Serve,
     };
@@ -57,8 +57,8 @@ fn stop(error: &clap::Error) -> Stop {
     Stop { status: if is_asked_for { 0 } else { 2 }, text: error.to_string() }
 }
 
-/// clap has made sure of everything that `token_request` looks for.
-fn unreachable_stop() -> Stop {
+/// What clap has made sure never happens.
+fn incomplete() -> Stop {
     Stop { status: 2, text: "switchboard: `token` needs --user\n".to_owned() }
 }
 

@@ -1,5 +1,5 @@
-//! The only reader of the environment. Two stages: strings from flags, environment, file and defaults ([`raw`]), and
-//! from them checked types ([`check`]). One table, [`SETTINGS`], names every setting there is.
+//! The only reader of the environment. Two stages: strings from flags, environment, file and defaults (`raw`), and
+//! from them checked types (`check`). One table, [`SETTINGS`], names every setting there is.
 
 mod check;
 mod cli;

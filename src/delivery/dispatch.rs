@@ -20,7 +20,7 @@ use crate::wire::{Encoding, ServerFrame};
 
 /// How much the bus can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
+pub(super) enum Trust {
     /// As far as it ever can.
     Usual,
     /// It may have lost something: ask once. The number tells one doubt from the next.
@@ -36,11 +36,8 @@ pub(super) struct Desk {
     pub(super) metrics: Metrics,
 }
 
-/// Runs until the bus ends its events.
-pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, cure: Cure) {
-    let (trust, watched) = watch::channel(Trust::Usual);
-    let auditing = tokio::spawn(cure.clone().audit());
-    let curing = tokio::spawn(keep_cured(watched, cure));
+/// Sorts the bus's events until it ends them. What they say of the bus goes to `trust`.
+pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, trust: watch::Sender<Trust>) {
     let mut doubts = 0;
     while let Some(event) = events.recv().await {
         match event {
@@ -57,13 +54,11 @@ pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, cure: 
             }
         }
     }
-    curing.abort();
-    auditing.abort();
 }
 
 /// Asks once after each doubt, and every [`DEGRADED_PERIOD`] while the bus is away. A question that the store did not
 /// answer is asked again.
-async fn keep_cured(mut trust: watch::Receiver<Trust>, cure: Cure) {
+pub(super) async fn keep_cured(mut trust: watch::Receiver<Trust>, cure: Cure) {
     while trust.changed().await.is_ok() {
         loop {
             let asked_in = *trust.borrow_and_update();

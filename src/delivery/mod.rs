@@ -20,7 +20,8 @@ mod shared;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
 use crate::model::{AsOf, Clock, UserId};
@@ -69,24 +70,28 @@ pub struct Delivery {
     generation: crate::model::Generation,
     registry: Arc<registry::Registry>,
     reader: reader::Reader,
+    _tasks: [AbortOnDropHandle<()>; 4],
 }
 
 impl Delivery {
-    /// Starts dispatching the bus's events and auditing users. The tasks end with the bus's events.
+    /// Starts dispatching the bus's events and auditing users. The tasks end with the `Delivery`.
     #[must_use]
     pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
         let Ports { store, store_clock, bus, clock } = ports;
         let metrics = metrics::Metrics::new();
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        tokio::spawn(dispatch::run(
-            events,
-            dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() },
-            cure,
-        ));
-        tokio::spawn(registry.clone().sweep());
+        let desk = dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() };
+        let (trust, watched) = watch::channel(dispatch::Trust::Usual);
+        let tasks = [
+            tokio::spawn(dispatch::run(events, desk, trust)),
+            tokio::spawn(dispatch::keep_cured(watched, cure.clone())),
+            tokio::spawn(cure.audit()),
+            tokio::spawn(registry.clone().sweep()),
+        ]
+        .map(AbortOnDropHandle::new);
         let generation = store.generation();
-        Self { store_clock, generation, registry, reader: reader::Reader::new(store, metrics) }
+        Self { store_clock, generation, registry, reader: reader::Reader::new(store, metrics), _tasks: tasks }
     }
 
     /// The point in history that a client which has just come, and knows nothing, starts at.

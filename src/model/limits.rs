@@ -96,11 +96,31 @@ pub const USERS_PER_QUESTION_MAX: usize = 500;
 pub const BUS_EVENTS_MAX: usize = 16 * 1024;
 /// Publications waiting for the bus; beyond, a publication waits at most [`PUBLISH_WAIT`] and is then dropped.
 pub const PUBLICATIONS_MAX: usize = 16 * 1024;
+/// Bytes of writes waiting for the embedded store. At the bound a write waits for room, and is refused with
+/// `unavailable` after [`ATTEMPT_WAIT`].
+pub const EMBEDDED_WRITE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Writes that the embedded store makes durable by one commit; more wait for the next.
+pub const EMBEDDED_GROUP_WRITES_MAX: usize = 512;
+/// Reads waiting for the embedded store. At the bound a read waits for room, and is refused with `unavailable` after
+/// [`ATTEMPT_WAIT`].
+pub const EMBEDDED_READS_MAX: usize = 1_024;
+/// Connections that the embedded store reads through, each with a thread of its own.
+pub const EMBEDDED_READERS: usize = 2;
 
 /// How long a connection may take to say `hello` on the native door; then closed with 4408.
 pub const HELLO_WAIT: Duration = Duration::from_secs(5);
 /// How long the store may take for one attempt; then its outcome is unknown.
 pub const ATTEMPT_WAIT: Duration = Duration::from_secs(3);
+/// Operations of the store under way at once, unless the operator sizes the driver's pool otherwise. Beyond, one waits at
+/// most [`ROOM_WAIT`] and is then refused.
+pub const STORE_OPERATIONS_MAX: usize = 64;
+/// How long an operation waits for room; then it was never tried. What is left of [`ATTEMPT_WAIT`] is for the attempt.
+pub const ROOM_WAIT: Duration = Duration::from_secs(2);
+/// How long a primary is looked for, unless the operator says otherwise; then the operation was never tried. Shorter than
+/// [`ATTEMPT_WAIT`], so that it ends in a clear refusal.
+pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);
+/// How long each step of connecting to the store may take; then the node does not start.
+pub const STORE_START_WAIT: Duration = Duration::from_secs(10);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
@@ -130,3 +150,89 @@ pub const PING_AFTER: Duration = Duration::from_secs(12);
 pub const SILENCE_MAX: Duration = Duration::from_secs(25);
 /// A client that takes no bytes for this long, though some wait, is closed with 1013.
 pub const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// How often each connection to Redis is pinged.
+pub const REDIS_PING_PERIOD: Duration = Duration::from_millis(500);
+/// How long Redis may be silent after a ping; then the connection is given up and made anew.
+pub const REDIS_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How long Redis may leave a ping unanswered while it sends other things; then the connection is given up.
+pub const REDIS_PONG_WAIT: Duration = Duration::from_secs(10);
+/// How long one command may take; then it has failed, and is not repeated.
+pub const REDIS_COMMAND_WAIT: Duration = Duration::from_secs(1);
+/// How long making one connection may take; then it is tried again.
+pub const REDIS_OPEN_WAIT: Duration = Duration::from_secs(5);
+/// The shortest time between two attempts to connect. Doubles up to [`REDIS_RETRY_MAX`].
+pub const REDIS_RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest time between two attempts to connect.
+pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(2);
+/// How often a server is asked whether it is still the master, and a cluster how its slots lie.
+pub const REDIS_IDENTITY_PERIOD: Duration = Duration::from_secs(2);
+/// Commands waiting for one connection; beyond, a command fails at once.
+pub const REDIS_COMMANDS_MAX: usize = 10_000;
+/// Messages between the reader of a Redis connection and the bus; beyond, the oldest are dropped and the node is in
+/// doubt.
+pub const REDIS_BACKLOG_MAX: usize = 16 * 1024;
+/// How long a start waits for Redis; then the node starts without it.
+pub const REDIS_START_WAIT: Duration = Duration::from_secs(2);
+/// Channels in one SUBSCRIBE; the others follow in the next one.
+pub const SUBSCRIBE_CHANNELS_MAX: usize = 500;
+/// Within this time every subscription is made again, in case the server forgot it.
+pub const RENEWAL_PERIOD: Duration = Duration::from_secs(60);
+/// Publications sent to Redis at once.
+pub const PUBLISH_BATCH_MAX: usize = 64;
+/// Batches of publications that Redis has not answered yet; beyond, publications stay in the queue.
+pub const PUBLISH_BATCHES_MAX: usize = 8;
+
+/// Open connections of one node, WebSockets included. Beyond, a connection is answered 503 and closed.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Connections from one address (of IPv6: from one /64) that have not shown a token that counts. Beyond, a connection
+/// is answered 503 and closed, a request through a trusted proxy is answered 503.
+pub const GUESTS_PER_ADDRESS_MAX: u32 = 1_024;
+/// Connections being told 503 at the same time; beyond, they are closed without a word.
+pub const TURNED_AWAY_MAX: usize = 256;
+/// Addresses of `X-Forwarded-For` that are looked at; the address that has been reached by then counts.
+pub const FORWARDED_HOPS_MAX: usize = 16;
+/// The head of an HTTP request, its first line included; longer is answered 431 and the connection closed.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Header fields of an HTTP request; more are answered 431 and the connection closed.
+pub const HEADER_FIELDS_MAX: usize = 64;
+/// What the kernel is asked to hold of unsent bytes for one socket (Linux doubles it for its own use). At the bound,
+/// writing waits.
+pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+/// What the kernel is asked to hold of unread bytes for one socket. At the bound, the peer's sending waits.
+pub const RECEIVE_BUFFER_BYTES: u32 = 64 * 1024;
+/// Bytes of a WebSocket read at a time: what each of them keeps for reading.
+pub const SOCKET_READ_BYTES: usize = 1024;
+/// Frames are gathered up to here before they are written, and a longer message is sent in fragments of this size, so
+/// that no socket keeps a large buffer for having sent one large message.
+pub const SOCKET_WRITE_BYTES: usize = 2 * 1024;
+/// Frames a second that a WebSocket may send, in the long run; beyond, it is not read for a while.
+pub const FRAMES_PER_SECOND: u32 = 200;
+/// Frames that it may send at once after a rest.
+pub const FRAMES_BURST: u32 = 400;
+/// Bytes a second that a WebSocket may send, in the long run; beyond, it is not read for a while.
+pub const BYTES_PER_SECOND: u32 = 256 * 1024;
+/// Bytes that it may send at once after a rest.
+pub const BYTES_BURST: u32 = 512 * 1024;
+/// Bytes that are read and thrown away from a connection that is being closed; then it is closed regardless.
+pub const FAREWELL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long the head of an HTTP request may take from its first byte (on a new connection: from the start); then the
+/// connection is closed.
+pub const HEADER_WAIT: Duration = Duration::from_secs(10);
+/// How long the body of an HTTP request may take; then answered 408.
+pub const BODY_WAIT: Duration = Duration::from_secs(10);
+/// How long an HTTP connection may rest between two requests, or take none of the bytes of an answer; then it is
+/// closed. Longer than the 60 s of the usual load balancers, so that it is they who close.
+pub const IDLE_WAIT: Duration = Duration::from_secs(75);
+/// How long a WebSocket message that was begun may take to become whole; then closed with 1008.
+pub const MESSAGE_WAIT: Duration = Duration::from_secs(10);
+/// How long the end of a WebSocket may take: what is unsent, the close frame, the peer's answer.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long plain HTTP requests may take to finish once the listener stops; then they are cut.
+pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(10);
+/// The shortest pause in accepting after the machine had no more file descriptors; it doubles up to
+/// [`ACCEPT_PAUSE_MAX`] while that lasts.
+pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause in accepting.
+pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);

@@ -1,1 +1,168 @@
-//! (to be written)
+//! The composition root: the only place that names implementations, and the life of a node from start to drain.
+
+mod open;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::auth::{Minter, Verifier};
+use crate::bus::{Bus, BusEvent};
+use crate::chat::{self, Chat};
+use crate::delivery::{self, Delivery};
+use crate::door::listener::{ListenerSettings, serve};
+use crate::door::native::{self, Native};
+use crate::door::ops;
+use crate::door::origin::Origins;
+use crate::model::{Chance, Clock};
+use crate::session::{Metrics, Rate, Services};
+use crate::store::{Store, StoreClock, StoreError};
+use crate::telemetry::Recorder;
+
+pub use open::{StartError, open, settings};
+
+/// What a node is put together from.
+pub struct Parts {
+    /// Where things are kept.
+    pub store: Arc<dyn Store>,
+    /// How nodes tell each other.
+    pub bus: Arc<dyn Bus>,
+    /// What the bus tells this node.
+    pub events: mpsc::Receiver<BusEvent>,
+    /// Who may come in.
+    pub verifier: Arc<Verifier>,
+    /// Makes tokens for whoever asks: only for development.
+    pub minter: Option<Arc<Minter>>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+    /// The process's metrics, if this node is to serve them.
+    pub recorder: Option<Recorder>,
+}
+
+/// How a node behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How connections are treated.
+    pub listener: ListenerSettings,
+    /// Pages that may connect.
+    pub origins: Origins,
+    /// Sends that one session may make.
+    pub sends: Rate,
+    /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
+    pub notice: Duration,
+    /// How long a drain may take after that.
+    pub drain: Duration,
+}
+
+/// A running node.
+pub struct Node {
+    address: SocketAddr,
+    leaving: CancellationToken,
+    stop_accepting: CancellationToken,
+    drain_sessions: CancellationToken,
+    sessions: TaskTracker,
+    accepting: JoinHandle<()>,
+    settings: Settings,
+    _keeping: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Node {
+    /// Puts a node together and starts it on `listener`; operators are answered on `ops_listener`.
+    ///
+    /// # Errors
+    /// If the store does not answer, or the listener has no address.
+    pub async fn start(
+        parts: Parts,
+        settings: Settings,
+        listener: TcpListener,
+        ops_listener: TcpListener,
+    ) -> Result<Self, StartError> {
+        let address = listener.local_addr()?;
+        let leaving = CancellationToken::new();
+        let (stop_accepting, drain_sessions) = (CancellationToken::new(), CancellationToken::new());
+        let sessions = TaskTracker::new();
+
+        let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
+        let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
+        let chat = Arc::new(Chat::start(chat::Ports {
+            store: store.clone(),
+            store_clock: store_clock.clone(),
+            bus: bus.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        }));
+        let delivery = Arc::new(Delivery::start(
+            delivery::Ports { store: store.clone(), store_clock: store_clock.clone(), bus, clock: clock.clone() },
+            events,
+        ));
+        let services = Arc::new(Services {
+            chat: chat.clone(),
+            delivery,
+            verifier: verifier.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+            sends: settings.sends,
+            drain: drain_sessions.clone(),
+            drain_spread: settings.drain / 2,
+            metrics: Metrics::new(),
+        });
+        let origins = Arc::new(settings.origins.clone());
+        let router = Router::new().merge(native::routes(Native {
+            services,
+            origins: origins.clone(),
+            sessions: sessions.clone(),
+        }));
+
+        let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
+        keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
+        let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
+        keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));
+        let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
+        let _keeping = keeping.into_iter().map(AbortOnDropHandle::new).collect();
+        Ok(Self { address, leaving, stop_accepting, drain_sessions, sessions, accepting, settings, _keeping })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Leaves without losing anything: not ready any more → the load balancer's notice → no new connections → every
+    /// session finishes what it began and asks its client to reconnect, spread over the drain time. Answers whether all
+    /// ended in time.
+    pub async fn drain(self) -> bool {
+        self.leaving.cancel();
+        tokio::time::sleep(self.settings.notice).await;
+        self.stop_accepting.cancel();
+        self.drain_sessions.cancel();
+        self.sessions.close();
+        let all = async {
+            self.sessions.wait().await;
+            let _ = self.accepting.await;
+        };
+        timeout(self.settings.drain, all).await.is_ok()
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::new(format!("{error}"))
+    }
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(format!("{error}"))
+    }
+}

@@ -38,6 +38,7 @@ pub(super) async fn greet<S: Socket>(
         Ok((identity, hello))
     };
     let (identity, hello) = timeout_at(deadline, greeting).await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
+    socket.authenticated();
     match resume::begin(services, &identity, encoding, hello.resume).await {
         Ok(seat) => Ok(Greeted { identity, seat }),
         Err(refusal) if refusal.code == Code::Invalid => {

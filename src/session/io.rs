@@ -57,6 +57,15 @@ impl Writer {
         .await
     }
 
+    /// Writes what waits, before a close.
+    pub(super) async fn write_out<S: Socket>(&mut self, socket: &mut S, outbox: &Outbox) -> Result<(), Gone> {
+        while let Some(frame) = outbox.pop() {
+            poll_fn(|cx| socket.poll_ready(cx)).await?;
+            socket.start_send(Outward::Frame(frame.bytes))?;
+        }
+        poll_fn(|cx| socket.poll_flush(cx)).await
+    }
+
     fn poll_write<S: Socket>(
         &mut self,
         socket: &mut S,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::greeting::Greeted;
 use super::io::{Event, Writer};
@@ -15,7 +15,7 @@ use super::pace::Bucket;
 use super::{Incoming, Services, Socket};
 use crate::chat::Gate;
 use crate::delivery::{Outbox, Seat};
-use crate::model::limits::{BAD_FRAMES_MAX, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
+use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
 use crate::model::{Identity, Timestamp};
 use crate::wire::{Close, Encoding, ServerFrame};
 
@@ -90,8 +90,15 @@ impl Live {
         }
     }
 
-    /// Lives until the connection ends; answers how it is to be closed.
+    /// Lives until the connection ends; answers how it is to be closed, with every answer given before.
     pub(super) async fn run<S: Socket>(mut self, socket: &mut S) -> Option<Close> {
+        let close = self.live(socket).await?;
+        let last_words = self.writer.write_out(socket, &self.outbox);
+        timeout(CLOSE_WAIT, last_words).await.ok()?.ok()?;
+        Some(close)
+    }
+
+    async fn live<S: Socket>(&mut self, socket: &mut S) -> Option<Close> {
         let services = self.services.clone();
         let outbox = self.outbox.clone();
         let mut timer = std::pin::pin!(sleep_until(self.heard + PING_AFTER));

@@ -63,6 +63,8 @@ pub trait Socket: Unpin + Send {
     /// # Errors
     /// If the connection is lost.
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
+    /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
+    fn authenticated(&mut self) {}
     /// Whether everything taken is on its way.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
 }
@@ -89,18 +91,15 @@ pub struct Services {
     pub metrics: Metrics,
 }
 
-/// Lives a connection's whole life. `on_welcome` is called when its bearer has been authenticated. Answers how the door
-/// is to close the connection; nothing if it is lost already.
-pub async fn run<S: Socket>(
-    services: &Arc<Services>,
-    socket: &mut S,
-    encoding: Encoding,
-    on_welcome: impl FnOnce() + Send,
-) -> Option<Close> {
-    let greeted = match greeting::greet(services, socket, encoding).await {
-        Ok(greeted) => greeted,
-        Err(ending) => return ending,
+/// Lives a connection's whole life. Answers how the door is to close the connection; nothing if it is lost already.
+pub async fn run<S: Socket>(services: &Arc<Services>, socket: &mut S, encoding: Encoding) -> Option<Close> {
+    // Boxed apart, so that a session that lives for days does not keep the room that its greeting needed.
+    let ending = match Box::pin(greeting::greet(services, socket, encoding)).await {
+        Ok(greeted) => live::Live::new(services.clone(), greeted).run(socket).await,
+        Err(ending) => ending,
     };
-    on_welcome();
-    live::Live::new(services.clone(), greeted).run(socket).await
+    if let Some(close) = ending {
+        services.metrics.closed(close);
+    }
+    ending
 }

@@ -6,6 +6,8 @@
 //! was acknowledged before it began.
 
 mod clock;
+pub mod embedded;
+pub mod mongo;
 
 use async_trait::async_trait;
 
@@ -61,7 +63,8 @@ pub enum Outcome {
 pub struct Tail {
     /// Its place.
     pub seq: Seq,
-    /// When the store took it, by the store's clock. Never earlier than its predecessor's.
+    /// When the store took it, by the store's clock, rounded down by less than a second. Never earlier than its
+    /// predecessor's.
     pub stored: StoreTime,
 }
 

@@ -15,10 +15,14 @@ pub enum Encoding {
     Msgpack,
 }
 
-/// Bytes that are not a frame. The text says what is wrong without repeating the input.
+/// Bytes that are not a frame. The text says what is wrong, to whoever sent them: it may quote them, so it is no text
+/// for a log. At most [`DETAIL_BYTES_MAX`] bytes and a little.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
+
+/// Of what a parser has to say, so much is passed on.
+const DETAIL_BYTES_MAX: usize = 160;
 
 impl Encoding {
     /// Every encoding.
@@ -56,30 +60,34 @@ impl Encoding {
 }
 
 fn describe_json(error: &serde_json::Error) -> String {
-    let problem = match error.classify() {
-        serde_json::error::Category::Data => "JSON, but not a frame of this protocol: see the list of frames",
-        serde_json::error::Category::Eof => "the JSON ends too early",
-        _ => "not JSON",
-    };
-    format!("{problem} (line {}, column {})", error.line(), error.column())
+    match error.classify() {
+        serde_json::error::Category::Data => not_of_this_protocol("JSON", &error.to_string()),
+        _ => format!("not JSON (line {}, column {})", error.line(), error.column()),
+    }
+}
+
+fn not_of_this_protocol(format: &str, detail: &str) -> String {
+    let cut = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+    format!("{format}, but not a frame of this protocol: {}", &detail[..cut])
 }
 
 fn decode_msgpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut rest = bytes;
     let mut decoder = rmp_serde::Deserializer::new(&mut rest);
     decoder.set_max_depth(NESTING_DEPTH_MAX);
-    let value = T::deserialize(&mut decoder).map_err(|error| DecodeError(describe_msgpack(&error).to_owned()))?;
+    let value = T::deserialize(&mut decoder).map_err(|error| DecodeError(describe_msgpack(&error)))?;
     if rest.is_empty() { Ok(value) } else { Err(DecodeError("bytes follow the MessagePack value".to_owned())) }
 }
 
-const fn describe_msgpack(error: &rmp_serde::decode::Error) -> &'static str {
+fn describe_msgpack(error: &rmp_serde::decode::Error) -> String {
     use rmp_serde::decode::Error;
     match error {
-        Error::DepthLimitExceeded => "the MessagePack value nests too deep",
-        Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "the MessagePack value ends too early",
-        Error::Syntax(_) | Error::Uncategorized(_) | Error::TypeMismatch(_) | Error::LengthMismatch(_) => {
-            "MessagePack, but not a frame of this protocol: see the list of frames"
+        Error::DepthLimitExceeded => "the MessagePack value nests too deep".to_owned(),
+        Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "the MessagePack value ends too early".to_owned(),
+        Error::Syntax(detail) | Error::Uncategorized(detail) => not_of_this_protocol("MessagePack", detail),
+        Error::TypeMismatch(_) | Error::LengthMismatch(_) => {
+            not_of_this_protocol("MessagePack", "a field has another type")
         }
-        _ => "not MessagePack",
+        _ => "not MessagePack".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 mod accepted;
 mod attacks;
 mod minting;
+mod properties;
 mod rotation;
 mod server;
 

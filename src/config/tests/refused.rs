@@ -120,6 +120,9 @@ fn a_mistake_in_the_file_names_the_file_and_the_key_and_shows_no_secret() {
         ("[server]\nlisten = '127.0.0.1:1'", "`server` in /c.toml means nothing"),
         ("trusted_proxies = [1]", "`trusted_proxies` in /c.toml must be text"),
         ("\n\njwt_secret = 'hunter2", "/c.toml, line 3, is not TOML"),
+        ("jwt_secret = hunter2", "/c.toml, line 1, is not TOML"),
+        ("jwt_secret = 'hunter2' x", "/c.toml, line 1, is not TOML"),
+        ("jwt_secret = \"\\hunter2\"", "/c.toml, line 1, is not TOML"),
         ("jwt_secret = 'a'\njwt_secret = 'hunter2'", "/c.toml, line 2, is not TOML"),
     ];
     for (text, expected) in table {

@@ -12,11 +12,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::config::Origin;
+use crate::door::origin::Origins;
 
 /// Answers preflights, and lets pages of the listed origins read the answers. Requests of other origins are answered
 /// like any other – they need a token – but a browser does not show their pages the answer.
-pub async fn allow_listed_origins(State(listed): State<Arc<[Origin]>>, request: Request, next: Next) -> Response {
+pub async fn allow_listed_origins(State(listed): State<Arc<Origins>>, request: Request, next: Next) -> Response {
     let allowed = allowed(&listed, request.headers());
     let mut response = if is_preflight(&request) { preflight() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -28,9 +28,10 @@ pub async fn allow_listed_origins(State(listed): State<Arc<[Origin]>>, request: 
     response
 }
 
-fn allowed(listed: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
+fn allowed(listed: &Origins, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
-    listed.iter().any(|each| each.as_str().as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    let is_listed = origin.to_str().is_ok_and(|origin| listed.is_listed(origin));
+    is_listed.then(|| origin.clone())
 }
 
 fn is_preflight(request: &Request) -> bool {

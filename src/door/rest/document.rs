@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the handlers and their types.
 
+use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -129,7 +130,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
+/// The document in JSON, made once.
+pub(super) fn json() -> Bytes {
+    openapi().to_json().unwrap_or_default().into()
+}
+
 /// `GET /openapi.json`: without a token, since it says nothing that the source does not.
-pub(super) async fn serve() -> Response {
-    ([(CONTENT_TYPE, "application/json")], openapi().to_json().unwrap_or_default()).into_response()
+pub(super) fn serve(json: Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], json).into_response()
 }

@@ -10,7 +10,7 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-or
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// For answers that are not pages: nothing in them runs, and nobody keeps them.
-pub(super) async fn guard_answer(response: Response) -> Response {
+pub(in crate::door) async fn guard_answer(response: Response) -> Response {
     guard(response, "default-src 'none'; frame-ancestors 'none'", "no-store")
 }
 

@@ -56,12 +56,12 @@ async fn path_id<T: FromStr<Err = IdError>, S: Send + Sync>(parts: &mut Parts, s
 }
 
 /// An id in a field of a body or a header.
-pub(super) fn id<T: FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, Problem> {
+pub(in crate::door) fn id<T: FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| Problem::invalid(format!("{field}: {error}")))
 }
 
 /// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
+pub(in crate::door) struct Body<T>(pub(in crate::door) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;

@@ -10,11 +10,11 @@ mod cors;
 mod cursors;
 mod document;
 pub(in crate::door) mod headers;
-mod input;
+pub(in crate::door) mod input;
 mod messages;
 mod metrics;
 mod pace;
-mod problem;
+pub(in crate::door) mod problem;
 mod shapes;
 mod unread;
 mod users;
@@ -27,7 +27,7 @@ use axum::{Router, middleware};
 
 use crate::auth::Verifier;
 use crate::chat::Chat;
-use crate::config::Origin;
+use crate::door::origin::Origins;
 use crate::model::limits::BODY_BYTES_MAX;
 use crate::model::{Chance, Clock};
 use crate::session;
@@ -54,7 +54,7 @@ pub struct Api {
     /// Messages that one user may send, besides.
     pub sends: Paces,
     /// Other origins whose pages may ask.
-    pub origins: Arc<[Origin]>,
+    pub origins: Arc<Origins>,
     /// Where refusals are counted.
     pub refusals: session::Metrics,
 }
@@ -67,8 +67,9 @@ pub fn routes(api: Arc<Api>) -> Router {
         let timed = middleware::from_fn_with_state(meters.of(path), metrics::time);
         v1 = v1.route(path, handlers.layer(timed));
     }
+    let document = document::json();
     let v1 = v1
-        .route(document::PATH, get(document::serve))
+        .route(document::PATH, get(async move || document::serve(document.clone())))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

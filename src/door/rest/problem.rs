@@ -14,7 +14,7 @@ use crate::model::{Code, Refusal};
 
 /// A failure. The document describes it under this name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(in crate::door) struct Problem {
     /// The status is said by the status line.
     #[serde(skip)]
     #[schema(ignore)]
@@ -32,7 +32,8 @@ pub(super) struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ProblemCode {
-    /// 400. Something in the request is missing, too long or not what it should be. Do not repeat it unchanged.
+    /// 400, or 413 for a body that is too large. Something in the request is missing, too long or not what it should
+    /// be. Do not repeat it unchanged.
     Invalid,
     /// 401. No token, or not one that counts.
     Unauthorized,
@@ -48,8 +49,6 @@ pub(super) enum ProblemCode {
     Reset,
     /// 409. That key already names another message of yours in that conversation: use a new key for a new message.
     KeyReused,
-    /// 413. The body is too large.
-    TooLarge,
     /// 415. The body must be JSON.
     UnsupportedMediaType,
     /// 429. Too many requests: come back after `retry_after_ms`.
@@ -74,7 +73,7 @@ impl Problem {
     }
 
     /// Something in the request is not what it should be.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(in crate::door) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ProblemCode::Invalid, message)
     }
 
@@ -92,7 +91,7 @@ impl Problem {
     /// A body over the bound.
     pub(super) fn too_large(bytes_max: usize) -> Self {
         let message = format!("the body is at most {bytes_max} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::TooLarge, message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::Invalid, message)
     }
 
     /// A body that is not said to be JSON.
@@ -129,7 +128,7 @@ impl ProblemCode {
     /// The code of the one list of refusals that it is counted under.
     const fn counted(self) -> Code {
         match self {
-            Self::Invalid | Self::KeyReused | Self::TooLarge | Self::UnsupportedMediaType => Code::Invalid,
+            Self::Invalid | Self::KeyReused | Self::UnsupportedMediaType => Code::Invalid,
             Self::Unauthorized => Code::Unauthorized,
             Self::TokenExpired => Code::TokenExpired,
             Self::Forbidden | Self::NotFound | Self::MethodNotAllowed => Code::Forbidden,
@@ -147,7 +146,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, axum::Json(&self)).into_response();
         if let Some(wait) = self.retry_after_ms {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.div_ceil(1_000)));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.div_ceil(1_000).max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,0 +1,57 @@
+//! What a bus counts.
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+use super::Cause;
+
+/// Kept handles of everything a bus counts.
+#[derive(Clone)]
+pub(super) struct BusMetrics {
+    /// Publications taken into the queue.
+    pub(super) publications: Counter,
+    /// Publications dropped because the queue was full.
+    pub(super) full: Counter,
+    /// Publications dropped because the bus was away.
+    pub(super) away: Counter,
+    /// Publications whose sending failed; whether they arrived is unknown.
+    pub(super) failed: Counter,
+    /// Messages handed to this node.
+    pub(super) events: Counter,
+    /// Messages dropped because this node did not take them fast enough.
+    pub(super) lagged: Counter,
+    /// Doubts told, each of [`Cause::ALL`].
+    doubts: [Counter; 3],
+    /// 1 while the bus is away.
+    pub(super) is_away: Gauge,
+    /// Users that this node subscribes to.
+    pub(super) subscriptions: Gauge,
+}
+
+impl BusMetrics {
+    pub(super) fn new() -> Self {
+        let failure = |reason| counter!("switchboard_bus_publish_failures_total", "reason" => reason);
+        let metrics = Self {
+            publications: counter!("switchboard_bus_publications_total"),
+            full: failure("full"),
+            away: failure("away"),
+            failed: failure("failed"),
+            events: counter!("switchboard_bus_events_total"),
+            lagged: counter!("switchboard_bus_lagged_total"),
+            doubts: Cause::ALL.map(|cause| counter!("switchboard_bus_doubts_total", "cause" => cause.name())),
+            is_away: gauge!("switchboard_bus_away"),
+            subscriptions: gauge!("switchboard_bus_subscriptions"),
+        };
+        for counter in [&metrics.publications, &metrics.full, &metrics.away, &metrics.failed] {
+            counter.increment(0);
+        }
+        for counter in [&metrics.events, &metrics.lagged].into_iter().chain(&metrics.doubts) {
+            counter.increment(0);
+        }
+        metrics.is_away.set(0.0);
+        metrics
+    }
+
+    pub(super) fn doubt(&self, cause: Cause) {
+        self.doubts[cause as usize].increment(1);
+    }
+}

@@ -1,0 +1,78 @@
+//! The bus over Redis publish and subscribe: one channel for each user, sharded on a cluster.
+
+mod channel;
+mod publisher;
+mod roll;
+mod subscriber;
+mod wire;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::publisher::Publisher;
+use self::roll::Roll;
+use self::subscriber::Subscriber;
+use self::wire::Publication;
+use super::metrics::BusMetrics;
+use super::outlet::Outlet;
+use super::{Bus, BusEvent};
+use crate::model::limits::{PUBLICATIONS_MAX, PUBLISH_WAIT, REDIS_BACKLOG_MAX, REDIS_START_WAIT};
+use crate::model::{Chance, UserId};
+use crate::redis::{Dialer, Line, RedisSettings};
+
+/// One node's bus over Redis. Dropping it closes its connections.
+pub struct RedisBus {
+    queue: mpsc::Sender<Publication>,
+    roll: Arc<Roll>,
+    metrics: BusMetrics,
+    _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+impl RedisBus {
+    /// Starts a bus that subscribes on a connection of its own and publishes on `line`. Waits at most
+    /// [`REDIS_START_WAIT`] for Redis; without it the bus starts away and goes on trying.
+    pub async fn start(
+        settings: &RedisSettings,
+        line: Line,
+        chance: Arc<dyn Chance>,
+    ) -> (Self, mpsc::Receiver<BusEvent>) {
+        let metrics = BusMetrics::new();
+        let (outlet, events) = Outlet::new(metrics.clone());
+        let roll = Arc::new(Roll::new(metrics.subscriptions.clone()));
+        let mut dialer = Dialer::new(settings.clone(), chance, REDIS_BACKLOG_MAX);
+        let both_up = async { tokio::join!(dialer.dial(), line.up()).0 };
+        let first = timeout(REDIS_START_WAIT, both_up).await.ok();
+        let subscriber = Subscriber::new(Arc::clone(&roll), outlet.clone()).run(first, dialer);
+        let (queue, publications) = mpsc::channel(PUBLICATIONS_MAX);
+        let publisher = Publisher::new(line, Arc::clone(&roll), outlet, metrics.clone());
+        let tasks = [tokio::spawn(subscriber), tokio::spawn(publisher.run(publications))];
+        (Self { queue, roll, metrics, _tasks: tasks.map(AbortOnDropHandle::new) }, events)
+    }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn publish(&self, user: &UserId, payload: Bytes) {
+        let publication = Publication { user: user.clone(), payload };
+        match timeout(PUBLISH_WAIT, self.queue.send(publication)).await {
+            Ok(_) => self.metrics.publications.increment(1),
+            Err(_) => self.metrics.full.increment(1),
+        }
+    }
+
+    async fn subscribe(&self, user: &UserId) {
+        if let Some(in_force) = self.roll.enter(user) {
+            // An error says that the connection was lost or the user struck off: nothing to wait for any more.
+            drop(in_force.await);
+        }
+    }
+
+    async fn unsubscribe(&self, user: &UserId) {
+        self.roll.strike(user);
+    }
+}

@@ -1,0 +1,112 @@
+//! From the configuration to the parts of a node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Parts, Settings};
+use crate::auth::{Minter, Verifier};
+use crate::bus::local::LocalHub;
+use crate::bus::redis::RedisBus;
+use crate::bus::{Bus, BusEvent};
+use crate::config::{BusKind, Config, Storage};
+use crate::door::budget::Budget;
+use crate::door::listener::ListenerSettings;
+use crate::door::origin::Origins;
+use crate::model::{Chance, Clock, SystemChance, SystemClock};
+use crate::redis::{Line, RedisSettings};
+use crate::session::Rate;
+use crate::store::Store;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::mongo::{MongoOptions, MongoStore};
+use crate::telemetry::Recorder;
+
+/// Why a node does not start: one sentence for its operator. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    fn of(error: impl std::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Opens everything that the configuration names.
+///
+/// # Errors
+/// Whatever cannot be opened, said so that it can be mended. Redis need not be there: the node goes on without it.
+pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+    let store = open_store(&config.storage, &clock, &*chance).await?;
+    let (bus, events) = open_bus(&config.bus, &chance).await?;
+    let verifier = Arc::new(Verifier::open(&config.auth, &*chance).map_err(StartError::of)?);
+    let minter = config.auth.development_logins().then(|| Minter::open(&config.auth, &*chance)).transpose();
+    let minter = minter.map_err(StartError::of)?.map(Arc::new);
+    Ok(Parts { store, bus, events, verifier, minter, clock, chance, recorder })
+}
+
+async fn open_store(
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    chance: &dyn Chance,
+) -> Result<Arc<dyn Store>, StartError> {
+    match storage {
+        Storage::Embedded { dir } => {
+            let store = EmbeddedStore::open(dir, clock.clone(), chance).map_err(StartError::of)?;
+            Ok(Arc::new(store))
+        }
+        Storage::Mongo { uri, allow_standalone } => {
+            let options = MongoOptions { allow_standalone: *allow_standalone };
+            let store = MongoStore::connect(uri.expose(), options, chance).await.map_err(StartError::of)?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+type OpenBus = (Arc<dyn Bus>, tokio::sync::mpsc::Receiver<BusEvent>);
+
+async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result<OpenBus, StartError> {
+    match kind {
+        BusKind::Local => {
+            let (bus, events) = LocalHub::default().join();
+            Ok((Arc::new(bus), events))
+        }
+        BusKind::Redis { url } => {
+            let settings = RedisSettings::parse(url.expose()).map_err(StartError::of)?;
+            let line = Line::start(settings.clone(), chance.clone());
+            let (bus, events) = RedisBus::start(&settings, line, chance.clone()).await;
+            Ok((Arc::new(bus), events))
+        }
+    }
+}
+
+/// How a node behaves, as configured.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
+    let rates = &config.rates;
+    let budget = Budget {
+        frames_per_second: rates.frames_per_second,
+        bytes_per_second: rates.bytes_per_second,
+        ..Budget::default()
+    };
+    let is_cluster = config.bus != BusKind::Local;
+    Settings {
+        listener: ListenerSettings {
+            connections_max: rates.connections_max as usize,
+            guests_per_address_max: rates.unauthenticated_per_address,
+            trusted_proxies: config.trusted_proxies.clone(),
+            budget,
+            ..ListenerSettings::default()
+        },
+        origins: Origins::new(config.allowed_origins.clone()),
+        sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
+        // Alone, there is nobody to notice it.
+        notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
+        drain: config.drain * 3 / 4,
+    }
+}

@@ -1,0 +1,58 @@
+//! A line to Redis that is kept up.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Dialer, RedisSettings, Session};
+use crate::model::Chance;
+
+/// A line for commands: always the session that lives now, if one does. Cheap to clone; dropping the last one hangs up.
+#[derive(Clone)]
+pub struct Line {
+    session: watch::Receiver<Option<Arc<Session>>>,
+    _keeper: Arc<AbortOnDropHandle<()>>,
+}
+
+impl Line {
+    /// Starts to connect, and to connect again whenever the connection is lost. Does not wait for Redis.
+    #[must_use]
+    pub fn start(settings: RedisSettings, chance: Arc<dyn Chance>) -> Self {
+        let (shown, session) = watch::channel(None);
+        // Nothing is published to a client that only sends commands.
+        let dialer = Dialer::new(settings, chance, 16);
+        let keeper = tokio::spawn(keep(dialer, shown));
+        Self { session, _keeper: Arc::new(AbortOnDropHandle::new(keeper)) }
+    }
+
+    /// The session that lives now. None while Redis is away.
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        self.session.borrow().clone()
+    }
+
+    /// Waits for a session.
+    pub(crate) async fn up(&self) -> Arc<Session> {
+        let mut session = self.session.clone();
+        loop {
+            if let Some(session) = session.borrow_and_update().clone() {
+                return session;
+            }
+            if session.changed().await.is_err() {
+                // The keeper lives as long as this line.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+async fn keep(mut dialer: Dialer, shown: watch::Sender<Option<Arc<Session>>>) {
+    let latency = metrics::histogram!("switchboard_redis_ping_seconds", "line" => "commands");
+    loop {
+        let session = Arc::new(dialer.dial().await);
+        shown.send_replace(Some(Arc::clone(&session)));
+        let lost = session.watch(&latency).await;
+        shown.send_replace(None);
+        tracing::warn!(%lost, "lost the command connection to Redis; connecting again");
+    }
+}

@@ -1,0 +1,107 @@
+//! What the writer does to the tables, one function a change. Each runs inside a savepoint of [`group`](super::group).
+
+use rusqlite::{Connection, ffi};
+
+use super::fault::{damaged, extended};
+use super::row::{checksum, signed};
+use crate::model::{Conversation, ConversationId, CursorKind, Kind, Message, Preview, Profile, Seq, StoreTime, UserId};
+use crate::store::Outcome;
+
+/// How the only kind of conversation is written.
+pub(super) const DIRECT: i64 = 1;
+
+/// Puts a message at its place, unless the place or its key is taken.
+pub(super) fn insert(connection: &Connection, message: &Message, stored: StoreTime) -> rusqlite::Result<Outcome> {
+    if i64::try_from(message.seq.0).is_err() {
+        return Err(damaged(format!("no conversation is as long as {}", message.seq)));
+    }
+    let sql = "INSERT INTO messages (conversation, seq, id, sender, key, at, stored, text, checksum) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let inserted = connection.prepare_cached(sql)?.execute((
+        message.conversation.as_bytes(),
+        signed(message.seq.0),
+        message.id.as_bytes(),
+        message.sender.as_str(),
+        message.key.as_str(),
+        signed(message.at.0),
+        signed(stored.0),
+        &message.text,
+        checksum(message, stored),
+    ));
+    match inserted {
+        Ok(_) => Ok(Outcome::Stored),
+        Err(error) => match extended(&error) {
+            Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Ok(Outcome::SeqTaken),
+            Some(ffi::SQLITE_CONSTRAINT_UNIQUE) => Ok(Outcome::KeyTaken),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Makes a conversation exist.
+pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
+    let id = conversation.id.as_bytes();
+    let Kind::Direct = conversation.kind;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO conversations (id, kind) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    if insert.execute((id, DIRECT))? == 0 {
+        return Ok(());
+    }
+    let mut join = connection.prepare_cached("INSERT INTO members (conversation, user) VALUES (?1, ?2)")?;
+    conversation.members.iter().try_for_each(|user| join.execute((id, user.as_str())).map(drop))
+}
+
+/// Raises a conversation's head to a stored message, unless it is there or beyond, and moves the conversation to the
+/// top of its members' lists.
+pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) -> rusqlite::Result<()> {
+    let id = message.conversation.as_bytes();
+    let mut head = connection.prepare_cached("SELECT last_seq, activity FROM conversations WHERE id = ?1")?;
+    let mut rows = head.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let (last, activity): (i64, i64) = (row.get(0)?, row.get(1)?);
+    drop(rows);
+    if signed(message.seq.0) <= last {
+        return Ok(());
+    }
+    let preview = Preview::of(message);
+    let sql = "UPDATE conversations SET last_seq = ?2, last_from = ?3, last_at = ?4, last_text = ?5, activity = ?6 \
+               WHERE id = ?1";
+    let from = preview.from.as_str();
+    let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, signed(now.0));
+    connection.prepare_cached(sql)?.execute(raised)?;
+    if last == 0 {
+        let sql = "INSERT INTO recent (user, activity, conversation) \
+                   SELECT user, ?2, conversation FROM members WHERE conversation = ?1";
+        connection.prepare_cached(sql)?.execute((id, signed(now.0)))?;
+    } else if activity != signed(now.0) {
+        let sql = "UPDATE recent SET activity = ?3 WHERE activity = ?2 AND conversation = ?1 \
+                   AND user IN (SELECT user FROM members WHERE conversation = ?1)";
+        connection.prepare_cached(sql)?.execute((id, activity, signed(now.0)))?;
+    }
+    Ok(())
+}
+
+/// Moves a member's cursor up; answers whether it moved.
+pub(super) fn advance(
+    connection: &Connection,
+    conversation: ConversationId,
+    user: &UserId,
+    kind: CursorKind,
+    to: Seq,
+) -> rusqlite::Result<bool> {
+    let sql = match kind {
+        CursorKind::Read => "UPDATE members SET read = ?3 WHERE conversation = ?1 AND user = ?2 AND read < ?3",
+        CursorKind::Delivered => {
+            "UPDATE members SET delivered = ?3 WHERE conversation = ?1 AND user = ?2 AND delivered < ?3"
+        }
+    };
+    let moved = connection.prepare_cached(sql)?.execute((conversation.as_bytes(), user.as_str(), signed(to.0)))?;
+    Ok(moved > 0)
+}
+
+/// Sets what is known of a person.
+pub(super) fn put_profile(connection: &Connection, user: &UserId, profile: &Profile) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO profiles (user, name, email) VALUES (?1, ?2, ?3) \
+               ON CONFLICT DO UPDATE SET name = excluded.name, email = excluded.email";
+    connection.prepare_cached(sql)?.execute((user.as_str(), &profile.name, &profile.email)).map(drop)
+}

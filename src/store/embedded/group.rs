@@ -1,0 +1,206 @@
+//! One transaction for all writes that waited.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::changes;
+use super::fault::{is_failed_write, is_full, meaning};
+use super::schema;
+use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use crate::store::{Attempt, Outcome, StoreError};
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Messages of different conversations, each by itself.
+    Each(Vec<Attempt>),
+    /// Messages of one conversation, up to the first that is not stored.
+    Run(Vec<Attempt>),
+    /// A conversation.
+    Open(Conversation),
+    /// The heads of conversations.
+    Raise(Vec<Message>),
+    /// A member's cursor.
+    Advance { conversation: ConversationId, user: UserId, kind: CursorKind, to: Seq },
+    /// What is known of a person.
+    PutProfile { user: UserId, profile: Profile },
+}
+
+impl Write {
+    /// About how many bytes it takes up while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        const EACH: usize = 256;
+        match self {
+            Self::Each(attempts) | Self::Run(attempts) => {
+                attempts.iter().map(|attempt| EACH + attempt.message.text.len()).sum()
+            }
+            Self::Raise(messages) => messages.iter().map(|message| EACH + message.text.len()).sum(),
+            Self::Open(_) | Self::Advance { .. } => EACH,
+            Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
+        }
+    }
+}
+
+/// What came of a write.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// Of messages: one for each, in their order.
+    Outcomes(Vec<Outcome>),
+    /// Of anything else: whether it changed anything.
+    Changed(bool),
+}
+
+/// A whole group that was not written.
+#[derive(Debug)]
+pub(super) enum Undone {
+    /// The transaction was given up, or found no room: nothing of it is there, or will be.
+    Certainly(rusqlite::Error),
+    /// Its commit failed: it may be there when the file is opened next.
+    Perhaps(rusqlite::Error),
+}
+
+/// A whole group that was written.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// One for each write, in their order.
+    pub(super) answers: Vec<Result<Written, StoreError>>,
+    /// Whether anything was changed by them.
+    pub(super) changed: bool,
+}
+
+/// Does all of these in one transaction, each by itself: one that fails leaves no trace and does not keep the others
+/// from being done. Nothing that this answers may be told to anybody if it answers [`Undone`].
+pub(super) fn commit(connection: &Connection, writes: Vec<Write>, now: StoreTime) -> Result<Done, Undone> {
+    let done = begin(connection)
+        .and_then(|()| {
+            let before = connection.total_changes();
+            let answers = fill(connection, writes, now)?;
+            let changed = connection.total_changes() > before;
+            if changed {
+                schema::record(connection, now)?;
+            }
+            Ok(Done { answers, changed })
+        })
+        .map_err(Undone::Certainly)?;
+    match end(connection) {
+        Ok(()) => Ok(done),
+        // The mark of a commit is the last thing that is written to the log, so without room for it there is none. (No
+        // room for the log's *index* is another code, and comes after the mark.)
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(Undone::Certainly(error)),
+        Err(error) => Err(Undone::Perhaps(error)),
+    }
+}
+
+fn begin(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
+}
+
+fn end(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+}
+
+/// The transaction's content.
+fn fill(
+    connection: &Connection,
+    writes: Vec<Write>,
+    now: StoreTime,
+) -> rusqlite::Result<Vec<Result<Written, StoreError>>> {
+    let mut last = HashMap::new();
+    let mut answers = Vec::with_capacity(writes.len());
+    for write in writes {
+        answers.push(match write {
+            Write::Each(attempts) => Ok(Written::Outcomes(each(connection, attempts, now, &mut last)?)),
+            Write::Run(attempts) => Ok(Written::Outcomes(run(connection, attempts, now, &mut last)?)),
+            other => item(connection, || change(connection, &other, now))?.map(Written::Changed),
+        });
+    }
+    // Once for each conversation, however many messages it was given. A head may lag, so one that cannot be raised
+    // fails no message: the `raise` that follows meets the same fault and tells.
+    for message in last.values() {
+        if let Err(error) = item(connection, || changes::raise(connection, message, now))? {
+            tracing::error!(%error, conversation = %message.conversation, "a conversation's head could not be raised");
+        }
+    }
+    Ok(answers)
+}
+
+fn each(
+    connection: &Connection,
+    attempts: Vec<Attempt>,
+    now: StoreTime,
+    last: &mut HashMap<ConversationId, Message>,
+) -> rusqlite::Result<Vec<Outcome>> {
+    attempts.into_iter().map(|attempt| append(connection, attempt, now, last)).collect()
+}
+
+fn run(
+    connection: &Connection,
+    attempts: Vec<Attempt>,
+    now: StoreTime,
+    last: &mut HashMap<ConversationId, Message>,
+) -> rusqlite::Result<Vec<Outcome>> {
+    let mut outcomes = vec![Outcome::Untried; attempts.len()];
+    for (attempt, outcome) in attempts.into_iter().zip(&mut outcomes) {
+        *outcome = append(connection, attempt, now, last)?;
+        if *outcome != Outcome::Stored {
+            break;
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Tries one message, and remembers it if it is the highest of its conversation.
+fn append(
+    connection: &Connection,
+    attempt: Attempt,
+    now: StoreTime,
+    last: &mut HashMap<ConversationId, Message>,
+) -> rusqlite::Result<Outcome> {
+    let message = attempt.message.at_seq(attempt.seq);
+    let outcome = match item(connection, || changes::insert(connection, &message, now))? {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Refused(error),
+    };
+    if outcome == Outcome::Stored && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
+        last.insert(message.conversation, message);
+    }
+    Ok(outcome)
+}
+
+/// Does anything but messages; answers whether it changed anything.
+fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
+    match write {
+        Write::Each(_) | Write::Run(_) => Ok(false),
+        Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
+        Write::Raise(messages) => {
+            messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)
+        }
+        Write::Advance { conversation, user, kind, to } => {
+            changes::advance(connection, *conversation, user, *kind, *to)
+        }
+        Write::PutProfile { user, profile } => changes::put_profile(connection, user, profile).map(|()| true),
+    }
+}
+
+/// Does one thing wholly or not at all. The inner error is this thing's own; the outer one ends the transaction.
+fn item<T>(
+    connection: &Connection,
+    change: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<Result<T, StoreError>> {
+    let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
+    run("SAVEPOINT item")?;
+    match change() {
+        Ok(done) => {
+            run("RELEASE item")?;
+            Ok(Ok(done))
+        }
+        // SQLite may have rolled everything back by itself, and a disk that is full or failing is everybody's fault.
+        Err(error) if connection.is_autocommit() || is_full(&error) || is_failed_write(&error) => Err(error),
+        Err(error) => {
+            run("ROLLBACK TO item")?;
+            run("RELEASE item")?;
+            Ok(Err(meaning(&error)))
+        }
+    }
+}

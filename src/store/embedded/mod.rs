@@ -1,0 +1,237 @@
+//! The embedded store: one SQLite file in a directory of its own, for one node.
+//!
+//! ```text
+//! write ─► queue ─► writer thread ─► one transaction for all that waited ─► fsync ─► answers
+//! read  ─► queue ─► reader threads, each with its own connection ─► answers
+//! ```
+//!
+//! Only one thread ever writes, so order needs no locks, and one fsync pays for all writes that came while the last
+//! one ran. Readers see what was committed, which is what was synced: SQLite publishes a transaction to other
+//! connections only after its log is on the disk. A message's head is raised in the transaction that stores it, so
+//! that the [`raise`](Conversations::raise) that follows finds nothing to do and costs no second fsync.
+//!
+//! Its threads run on real time: a test that pauses `tokio::time` sees every call here run out of time.
+
+mod changes;
+mod clock;
+mod desk;
+mod directory;
+mod fault;
+mod group;
+mod meters;
+mod questions;
+mod reader;
+mod row;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+
+use self::clock::SteadyClock;
+use self::fault::Unwritten;
+use self::group::{Write, Written};
+use self::reader::Readers;
+use self::writer::Writer;
+use super::{Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail};
+use crate::model::limits::USERS_PER_QUESTION_MAX;
+use crate::model::{
+    Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile,
+    Seq, StoreTime, Summary, UserId,
+};
+
+pub use self::directory::OpenError;
+
+/// A store in a directory of this machine. Dropping it lets what was already asked for end in the background;
+/// [`close`](Self::close) waits for that and frees the directory.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    writer: Writer,
+    readers: Readers,
+    clock: Arc<SteadyClock>,
+    generation: Generation,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in this directory, making both if they are not there. What was acknowledged before a crash is
+    /// there again; nothing has to be repaired by hand. Blocks the thread for as long as the disk takes.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, another process uses it, a newer version wrote it, or it is damaged.
+    pub fn open(directory: &Path, clock: Arc<dyn Clock>, chance: &dyn Chance) -> Result<Self, OpenError> {
+        let place = directory::prepare(directory)?;
+        let (connection, found) = schema::open(&place, chance)?;
+        let clock = Arc::new(SteadyClock::new(clock, found.clock));
+        let (readers, mut threads) = Readers::start(&place)?;
+        let (writer, thread) = Writer::start(place, connection, Arc::clone(&clock), Arc::default())?;
+        threads.push(thread);
+        let generation = found.generation;
+        Ok(Self { writer, readers, clock, generation, threads: Mutex::new(threads) })
+    }
+
+    /// Finishes what was already asked for, folds the log into the file, and frees the directory. Everything asked
+    /// for later is refused. Closing twice does nothing.
+    pub async fn close(&self) {
+        self.readers.stop();
+        self.writer.stop();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(|| threads.into_iter().try_for_each(JoinHandle::join));
+        if !matches!(joined.await, Ok(Ok(()))) {
+            tracing::error!("a thread of the store ended in a panic; what was acknowledged is safe");
+        }
+    }
+
+    async fn append(&self, write: Write, attempts: usize) -> Result<Vec<Outcome>, Unwritten> {
+        match self.writer.write(write).await? {
+            Written::Outcomes(outcomes) if outcomes.len() == attempts => Ok(outcomes),
+            other => Err(Unwritten::mismatched(&other)),
+        }
+    }
+
+    /// A write whose outcome may stay unknown, because repeating it does no harm.
+    async fn write(&self, write: Write) -> Result<bool, StoreError> {
+        match self.writer.write(write).await {
+            Ok(Written::Changed(changed)) => Ok(changed),
+            Ok(other) => Err(Unwritten::mismatched(&other).into()),
+            Err(unwritten) => Err(unwritten.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Messages for EmbeddedStore {
+    async fn append_each(&self, attempts: Vec<Attempt>) -> Vec<Outcome> {
+        let count = attempts.len();
+        match self.append(Write::Each(attempts), count).await {
+            Ok(outcomes) => outcomes,
+            Err(unwritten) => vec![unwritten.into(); count],
+        }
+    }
+
+    async fn append_run(&self, attempts: Vec<Attempt>) -> Vec<Outcome> {
+        let count = attempts.len();
+        match self.append(Write::Run(attempts), count).await {
+            Ok(outcomes) => outcomes,
+            Err(unwritten @ Unwritten::Unknown(_)) => vec![unwritten.into(); count],
+            Err(refused) => {
+                let mut outcomes = vec![Outcome::Untried; count];
+                outcomes.iter_mut().take(1).for_each(|first| *first = refused.clone().into());
+                outcomes
+            }
+        }
+    }
+
+    async fn tail(&self, conversation: ConversationId, before: Option<StoreTime>) -> Result<Option<Tail>, StoreError> {
+        self.readers
+            .ask(move |connection| match before {
+                None => questions::tail(connection, conversation),
+                Some(time) => questions::tail_before(connection, conversation, time),
+            })
+            .await
+    }
+
+    async fn find(
+        &self,
+        conversation: ConversationId,
+        sender: &UserId,
+        key: &ClientKey,
+    ) -> Result<Option<Message>, StoreError> {
+        let (sender, key) = (sender.clone(), key.clone());
+        self.readers.ask(move |connection| questions::find(connection, conversation, &sender, &key)).await
+    }
+
+    async fn page(&self, conversation: ConversationId, span: Span, limit: usize) -> Result<Vec<Message>, StoreError> {
+        self.readers.ask(move |connection| questions::page(connection, conversation, span, limit)).await
+    }
+}
+
+#[async_trait]
+impl Conversations for EmbeddedStore {
+    async fn open(&self, conversation: &Conversation) -> Result<(), StoreError> {
+        let id = conversation.id;
+        if self.readers.ask(move |connection| questions::exists(connection, id)).await? {
+            return Ok(());
+        }
+        self.write(Write::Open(conversation.clone())).await.map(drop)
+    }
+
+    async fn get(&self, ids: &[ConversationId]) -> Result<Vec<Summary>, StoreError> {
+        let ids = ids.to_vec();
+        self.readers.ask(move |connection| questions::summaries(connection, &ids)).await
+    }
+
+    async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {
+        let places: Vec<_> = messages.iter().map(|message| (message.conversation, message.seq)).collect();
+        if self.readers.ask(move |connection| questions::heads_reach(connection, &places)).await? {
+            return Ok(());
+        }
+        self.write(Write::Raise(messages.to_vec())).await.map(drop)
+    }
+
+    async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError> {
+        debug_assert!(users.len() <= USERS_PER_QUESTION_MAX, "{} users", users.len());
+        let users = users.to_vec();
+        self.readers.ask(move |connection| questions::active(connection, &users, since, limit)).await
+    }
+
+    async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| questions::list(connection, &user, behind, limit)).await
+    }
+}
+
+#[async_trait]
+impl People for EmbeddedStore {
+    async fn advance(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        kind: CursorKind,
+        to: Seq,
+    ) -> Result<bool, StoreError> {
+        let reader = user.clone();
+        let already = move |connection: &_| questions::cursor(connection, conversation, &reader, kind);
+        if self.readers.ask(already).await? >= to {
+            return Ok(false);
+        }
+        self.write(Write::Advance { conversation, user: user.clone(), kind, to }).await
+    }
+
+    async fn cursors(&self, conversation: ConversationId) -> Result<Vec<Cursor>, StoreError> {
+        self.readers.ask(move |connection| questions::cursors(connection, conversation)).await
+    }
+
+    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+        let (user, conversations) = (user.clone(), conversations.to_vec());
+        self.readers.ask(move |connection| questions::unread(connection, &user, &conversations)).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        let users = users.to_vec();
+        self.readers.ask(move |connection| questions::profiles(connection, &users)).await
+    }
+
+    async fn put_profile(&self, user: &UserId, profile: &Profile) -> Result<(), StoreError> {
+        let known = self.profiles(std::slice::from_ref(user)).await?;
+        if known.first().is_some_and(|known| known.as_ref() == Some(profile)) {
+            return Ok(());
+        }
+        self.write(Write::PutProfile { user: user.clone(), profile: profile.clone() }).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        self.writer.check()?;
+        Ok(self.clock.now())
+    }
+
+    fn generation(&self) -> Generation {
+        self.generation
+    }
+}

@@ -1,0 +1,220 @@
+//! The file: its tables, its version, and how a connection to it is set up.
+
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::directory::{OpenError, Place};
+use super::fault::damaged;
+use super::row::{natural, signed};
+use crate::model::{Chance, Generation, StoreTime};
+
+/// The schema that this version writes. A file of a newer one is refused; there is no older one yet.
+const VERSION: i64 = 1;
+
+/// Marks the file as ours, for `file` and for us: "SWBD".
+const APPLICATION: i64 = 0x5357_4244;
+
+/// How long a connection waits for another one's lock. Nobody here holds one for longer than an instant.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+/// Statements that a connection keeps prepared; there are fewer.
+const STATEMENTS_KEPT: usize = 64;
+
+/// What the writer keeps of the file in memory, so that looking for a place or a key seldom reads the disk.
+const WRITER_CACHE_MEBIBYTES: i64 = 64;
+
+/// The same of each reader, over what the system keeps anyway.
+const READER_CACHE_MEBIBYTES: i64 = 16;
+
+/// The log's file is cut to this when it starts over.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// Messages lie in the order of their conversation, so that a page is one short walk; both keys of the port are keys
+/// of the table. `recent` holds one row for each member of each conversation in which something was said.
+const TABLES: &str = "
+    CREATE TABLE meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        schema INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        clock INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        conversation BLOB NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq > 0),
+        id BLOB NOT NULL,
+        sender TEXT NOT NULL,
+        key TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        stored INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (conversation, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX message_keys ON messages (conversation, sender, key);
+    CREATE TABLE conversations (
+        id BLOB NOT NULL PRIMARY KEY,
+        kind INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL DEFAULT 0,
+        last_from TEXT,
+        last_at INTEGER,
+        last_text TEXT,
+        activity INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE members (
+        conversation BLOB NOT NULL,
+        user TEXT NOT NULL,
+        read INTEGER NOT NULL DEFAULT 0,
+        delivered INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (conversation, user)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE recent (
+        user TEXT NOT NULL,
+        activity INTEGER NOT NULL,
+        conversation BLOB NOT NULL,
+        PRIMARY KEY (user, activity, conversation)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE profiles (
+        user TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        email TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What a file says of itself.
+#[derive(Debug)]
+pub(super) struct Meta {
+    /// Which history it holds.
+    pub(super) generation: Generation,
+    /// The latest time that its clock is known to have shown.
+    pub(super) clock: StoreTime,
+}
+
+/// Opens the file for writing, making its tables if there are none.
+pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Meta), OpenError> {
+    let foreign = || OpenError::Foreign { file: place.file().to_owned() };
+    let unusable = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => foreign(),
+        _ => OpenError::Unusable { file: place.file().to_owned(), detail: error.to_string() },
+    };
+    let mut connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES).map_err(unusable)?;
+    let application = integer(&connection, "PRAGMA application_id").map_err(unusable)?;
+    let fresh = application == 0 && integer(&connection, "SELECT count(*) FROM sqlite_schema").map_err(unusable)? == 0;
+    if !fresh && application != APPLICATION {
+        return Err(foreign());
+    }
+    keep_log(&connection).map_err(unusable)?;
+    if fresh {
+        create(&mut connection, chance).map_err(unusable)?;
+    }
+    let found = integer(&connection, "SELECT schema FROM meta").map_err(unusable)?;
+    if found > VERSION {
+        return Err(OpenError::Newer { file: place.file().to_owned(), found, known: VERSION });
+    }
+    // What a crash left in the log goes into the file and to the disk before anybody reads it: after a failed fsync,
+    // the log that was just read may exist in memory only.
+    checkpoint(&connection, Checkpoint::Truncate).map_err(unusable)?;
+    let meta = connection.query_one("SELECT generation, clock FROM meta", [], |row| {
+        let generation = Generation(row.get::<_, i64>(0)?.cast_unsigned());
+        Ok(Meta { generation, clock: StoreTime(natural(row.get(1)?)?) })
+    });
+    meta.map(|meta| (connection, meta)).map_err(unusable)
+}
+
+fn create(connection: &mut Connection, chance: &dyn Chance) -> rusqlite::Result<()> {
+    let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    creation.execute_batch(TABLES)?;
+    creation.execute(
+        "INSERT INTO meta (one, schema, generation, clock) VALUES (1, ?1, ?2, 0)",
+        (VERSION, chance.bits().cast_signed()),
+    )?;
+    creation.pragma_update(None, "application_id", APPLICATION)?;
+    creation.commit()
+}
+
+/// A connection for writing. There must be only one.
+pub(super) fn writer(place: &Place) -> rusqlite::Result<Connection> {
+    let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES)?;
+    keep_log(&connection)?;
+    Ok(connection)
+}
+
+/// A connection for reading what was committed.
+pub(super) fn reader(place: &Place) -> rusqlite::Result<Connection> {
+    connect(place, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_MEBIBYTES)
+}
+
+fn connect(place: &Place, access: OpenFlags, cache_mebibytes: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(place.file(), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "cache_size", -1_024 * cache_mebibytes)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Closing the last connection would fold the log in once more, even after a failed fsync.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Has every commit written to the log and synced before it counts.
+fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.query_one("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(damaged(format!("the file system allows no write-ahead log, only {mode:?}")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // A transaction then touches the disk in its commit and nowhere else.
+    connection.pragma_update(None, "cache_spill", false)?;
+    // Checkpoints are the writer's own business: SQLite's automatic one would not tell of a failed fsync.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)
+}
+
+/// How far the log has grown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log {
+    /// Pages in it.
+    pub(super) pages: i64,
+    /// Pages that are not in the file yet.
+    pub(super) pending: i64,
+}
+
+/// How thoroughly the log is folded into the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// Not at all: only look how far it has grown.
+    Look,
+    /// As far as it goes without waiting for anybody.
+    Passive,
+    /// Wholly, waiting for readers, so that the next write starts the log over.
+    Restart,
+    /// Wholly, and empty the log.
+    Truncate,
+}
+
+/// Folds the log into the file, and answers how far it had grown.
+pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::Result<Log> {
+    let sql = match how {
+        Checkpoint::Look => "PRAGMA wal_checkpoint(NOOP)",
+        Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
+        Checkpoint::Restart => "PRAGMA wal_checkpoint(RESTART)",
+        Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    connection.prepare_cached(sql)?.query_one([], |row| {
+        let (pages, done): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(Log { pages, pending: pages - done })
+    })
+}
+
+/// Records the clock.
+pub(super) fn record(connection: &Connection, clock: StoreTime) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE meta SET clock = ?1")?.execute([signed(clock.0)]).map(drop)
+}
+
+fn integer(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    connection.query_one(sql, [], |row| row.get(0))
+}

@@ -1,0 +1,119 @@
+//! The conversations and their heads.
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use mongodb::bson::{Bson, Document, doc};
+
+use super::MongoStore;
+use super::document::{binary, date, kind_name, number, read_activity, read_summary};
+use super::metrics::Operation;
+use super::read::Read;
+use super::run::Failure;
+use super::schema::CONVERSATIONS;
+use crate::model::limits::PAGE_CONVERSATIONS_MAX;
+use crate::model::{Activity, Conversation, ConversationId, Message, Preview, Summary, UserId};
+use crate::store::{Behind, Conversations, Since, StoreError};
+
+/// The activity of a conversation in which nothing was said: before everything, so that no list shows it.
+const SILENT: u64 = 0;
+
+#[async_trait]
+impl Conversations for MongoStore {
+    async fn open(&self, conversation: &Conversation) -> Result<(), StoreError> {
+        let filter = doc! { "_id": binary(conversation.id.as_bytes()) };
+        let new = doc! { "$setOnInsert": {
+            "k": kind_name(conversation.kind),
+            "m": names(&conversation.members),
+            "n": 0_i64,
+            "at": date(SILENT),
+        } };
+        let conversations = self.conversations.clone();
+        self.runner
+            .run(Operation::Open, move |session| {
+                async move { conversations.update_one(filter, new).upsert(true).session(session).await }.boxed()
+            })
+            .await
+            .map(drop)
+            .map_err(Failure::into_error)
+    }
+
+    async fn get(&self, ids: &[ConversationId]) -> Result<Vec<Summary>, StoreError> {
+        let which: Vec<_> = ids.iter().map(|id| binary(id.as_bytes())).collect();
+        let what = Read { filter: doc! { "_id": { "$in": which } }, limit: ids.len(), ..Read::default() };
+        self.read(Operation::Get, &self.conversations, what, read_summary).await
+    }
+
+    async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let command = doc! {
+            "update": CONVERSATIONS,
+            "updates": messages.iter().map(raised).collect::<Vec<_>>(),
+            "ordered": false,
+            "writeConcern": { "w": "majority", "j": true },
+        };
+        let database = self.database.clone();
+        let answer = self
+            .runner
+            .run(Operation::Raise, move |session| {
+                async move { database.run_command(command).session(session).await }.boxed()
+            })
+            .await
+            .map_err(Failure::into_error)?;
+        // A command that is run as such is called a success even when the server says that some of it was not.
+        if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
+            return Err(StoreError::Unavailable("MongoDB did not confirm all heads".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError> {
+        let from = date(since.at.0.max(SILENT + 1));
+        let mut filter = doc! { "m": { "$in": names(users) }, "at": { "$gte": from } };
+        if let Some(after) = since.after {
+            filter.insert(
+                "$or",
+                vec![doc! { "at": { "$gt": from } }, doc! { "_id": { "$gt": binary(after.as_bytes()) } }],
+            );
+        }
+        let what = Read {
+            filter,
+            sort: doc! { "at": 1, "_id": 1 },
+            limit,
+            projection: doc! { "k": 1, "m": 1, "n": 1, "at": 1 },
+        };
+        self.read(Operation::Active, &self.conversations, what, read_activity).await
+    }
+
+    async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        let mut at = doc! { "$gt": date(SILENT) };
+        let mut filter = doc! { "m": user.as_str() };
+        if let Some(Behind { activity, conversation }) = behind {
+            let until = date(activity.0);
+            at.insert("$lte", until);
+            let before = doc! { "_id": { "$lt": binary(conversation.as_bytes()) } };
+            filter.insert("$or", vec![doc! { "at": { "$lt": until } }, before]);
+        }
+        filter.insert("at", at);
+        let limit = limit.min(PAGE_CONVERSATIONS_MAX);
+        let what = Read { filter, sort: doc! { "at": -1, "_id": -1 }, limit, ..Read::default() };
+        self.read(Operation::List, &self.conversations, what, read_summary).await
+    }
+}
+
+/// One statement that raises one head, if it is lower. It is a document of operators, not a pipeline, so that a text that
+/// begins with `$` is a text.
+fn raised(message: &Message) -> Document {
+    let place = number(message.seq);
+    let preview = Preview::of(message);
+    let last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": preview.text };
+    doc! {
+        "q": { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": place } },
+        "u": { "$set": { "n": place, "l": last }, "$currentDate": { "at": true } },
+    }
+}
+
+fn names(users: &[UserId]) -> Vec<Bson> {
+    users.iter().map(|user| Bson::from(user.as_str())).collect()
+}

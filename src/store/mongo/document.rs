@@ -1,0 +1,169 @@
+//! The documents, field by field: how ids become keys, and how what is stored is read back.
+//!
+//! The hot path builds and reads raw documents, so that a message is copied once and nothing is looked up by name twice.
+//! Field names are short because MongoDB stores them in every document.
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, DateTime, RawBinaryRef, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::outcome::Malformed;
+use crate::model::{
+    Activity, ClientKey, Conversation, ConversationId, Kind, Message, MessageId, Preview, Seq, StoreTime, Summary,
+    Timestamp as WallTime, UserId,
+};
+use crate::store::{Attempt, Tail};
+
+/// Bytes of a message's key: its conversation, then its place, so that key order is the order of reading.
+const PLACE_BYTES: usize = 24;
+
+/// The key of the message at a place.
+pub(super) fn place(conversation: ConversationId, seq: Seq) -> [u8; PLACE_BYTES] {
+    let mut key = [0; PLACE_BYTES];
+    key[..16].copy_from_slice(conversation.as_bytes());
+    key[16..].copy_from_slice(&seq.0.to_be_bytes());
+    key
+}
+
+/// What makes a retry recognisable within its conversation: 128 bits of a digest stand for sender and client key, which
+/// may be 64 bytes each. Two that are equal by chance would take 2^64 messages in one conversation.
+pub(super) fn key_digest(sender: &UserId, key: &ClientKey) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(sender.as_str()).chain_update(b"\0").chain_update(key.as_str()).finalize();
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+/// Bytes as BSON, for filters.
+pub(super) fn binary(bytes: &[u8]) -> Bson {
+    Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() })
+}
+
+fn raw_binary(bytes: &[u8]) -> RawBinaryRef<'_> {
+    RawBinaryRef { subtype: BinarySubtype::Generic, bytes }
+}
+
+/// The document of an attempt:
+/// `_id` conversation and place; `c` conversation, again by itself because a sharded collection needs it as its key;
+/// `u` digest of sender and client key, unique with `c`; `i` message id; `s` sender; `k` client key; `a` accepted at;
+/// `t` text; `ts` empty, which the server replaces by its own time when it inserts the document.
+pub(super) fn message_document(attempt: &Attempt) -> RawDocumentBuf {
+    let message = &attempt.message;
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), raw_binary(&place(message.conversation, attempt.seq)));
+    document.append(cstr!("c"), raw_binary(message.conversation.as_bytes()));
+    document.append(cstr!("u"), raw_binary(&key_digest(&message.sender, &message.key)));
+    document.append(cstr!("i"), ObjectId::from_bytes(*message.id.as_bytes()));
+    document.append(cstr!("s"), message.sender.as_str());
+    document.append(cstr!("k"), message.key.as_str());
+    document.append(cstr!("a"), date(message.at.0));
+    document.append(cstr!("t"), message.text.as_str());
+    document.append(cstr!("ts"), Timestamp { time: 0, increment: 0 });
+    document
+}
+
+/// A stored message.
+pub(super) fn read_message(document: &RawDocument) -> Result<Message, Malformed> {
+    let (conversation, seq) = read_place(document)?;
+    Ok(Message {
+        conversation,
+        seq,
+        id: MessageId::from_bytes(document.get_object_id("i")?.bytes()),
+        sender: document.get_str("s")?.parse()?,
+        key: document.get_str("k")?.parse()?,
+        at: WallTime(millis(document.get_datetime("a")?)),
+        text: document.get_str("t")?.to_owned(),
+    })
+}
+
+/// A stored message's place and the time the server gave it, to the second.
+pub(super) fn read_tail(document: &RawDocument) -> Result<Tail, Malformed> {
+    let (_, seq) = read_place(document)?;
+    let stored = StoreTime(u64::from(document.get_timestamp("ts")?.time) * 1_000);
+    Ok(Tail { seq, stored })
+}
+
+/// Where a stored message is.
+fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed> {
+    let key = document.get_binary("_id")?.bytes;
+    let split = key.split_first_chunk::<16>().and_then(|(id, seq)| Some((*id, seq.try_into().ok()?)));
+    let (id, seq) = split.ok_or(Malformed::Value("a message key that is not 24 bytes long"))?;
+    Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
+}
+
+/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text),
+/// `at` activity.
+pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
+    let Activity { conversation, last_seq, activity } = read_activity(document)?;
+    let last = match document.get("l").map_err(mongodb::bson::error::Error::from)? {
+        Some(RawBsonRef::Document(preview)) => Some(read_preview(preview, last_seq)?),
+        _ => None,
+    };
+    Ok(Summary { conversation, last_seq, last, activity })
+}
+
+/// The same without the preview.
+pub(super) fn read_activity(document: &RawDocument) -> Result<Activity, Malformed> {
+    let id: [u8; 16] = document
+        .get_binary("_id")?
+        .bytes
+        .try_into()
+        .map_err(|_| Malformed::Value("a conversation id that is not 16 bytes long"))?;
+    let members = document.get_array("m")?.into_iter().map(read_user).collect::<Result<_, _>>()?;
+    Ok(Activity {
+        conversation: Conversation { id: ConversationId::from_bytes(id), kind: kind(document.get_str("k")?)?, members },
+        last_seq: read_seq(document, "n")?,
+        activity: StoreTime(millis(document.get_datetime("at")?)),
+    })
+}
+
+fn read_preview(document: &RawDocument, seq: Seq) -> Result<Preview, Malformed> {
+    Ok(Preview {
+        seq,
+        from: document.get_str("f")?.parse()?,
+        at: WallTime(millis(document.get_datetime("a")?)),
+        text: document.get_str("t")?.to_owned(),
+    })
+}
+
+fn read_user(member: mongodb::bson::error::Result<RawBsonRef<'_>>) -> Result<UserId, Malformed> {
+    Ok(member?.as_str().ok_or(Malformed::Value("a member that is not a string"))?.parse()?)
+}
+
+/// A place that is stored as a number.
+pub(super) fn read_seq(document: &RawDocument, field: &str) -> Result<Seq, Malformed> {
+    let number = document.get_i64(field)?;
+    u64::try_from(number).map(Seq).map_err(|_| Malformed::Value("a place below zero"))
+}
+
+/// A place as a number to store; BSON's end at 2^63.
+pub(super) fn number(seq: Seq) -> i64 {
+    i64::try_from(seq.0).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds as BSON; the far future stays there.
+pub(super) fn date(millis: u64) -> DateTime {
+    DateTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// BSON as milliseconds; what is before 1970 becomes 1970.
+pub(super) fn millis(date: DateTime) -> u64 {
+    u64::try_from(date.timestamp_millis()).unwrap_or_default()
+}
+
+/// A kind by its stored name.
+fn kind(name: &str) -> Result<Kind, Malformed> {
+    match name {
+        "direct" => Ok(Kind::Direct),
+        _ => Err(Malformed::Value("a kind of conversation that this version does not know")),
+    }
+}
+
+/// The name a kind is stored under.
+pub(super) const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Direct => "direct",
+    }
+}

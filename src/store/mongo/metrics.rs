@@ -1,0 +1,143 @@
+//! What is counted and timed of the store.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use super::run::Failure;
+
+/// Every operation, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Start,
+    AppendEach,
+    AppendRun,
+    Tail,
+    Find,
+    Page,
+    Open,
+    Get,
+    Raise,
+    Active,
+    List,
+    Advance,
+    Cursors,
+    Unread,
+    Profiles,
+    PutProfile,
+    Now,
+}
+
+impl Operation {
+    const ALL: [Self; 17] = [
+        Self::Start,
+        Self::AppendEach,
+        Self::AppendRun,
+        Self::Tail,
+        Self::Find,
+        Self::Page,
+        Self::Open,
+        Self::Get,
+        Self::Raise,
+        Self::Active,
+        Self::List,
+        Self::Advance,
+        Self::Cursors,
+        Self::Unread,
+        Self::Profiles,
+        Self::PutProfile,
+        Self::Now,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::AppendEach => "append_each",
+            Self::AppendRun => "append_run",
+            Self::Tail => "tail",
+            Self::Find => "find",
+            Self::Page => "page",
+            Self::Open => "open",
+            Self::Get => "get",
+            Self::Raise => "raise",
+            Self::Active => "active",
+            Self::List => "list",
+            Self::Advance => "advance",
+            Self::Cursors => "cursors",
+            Self::Unread => "unread",
+            Self::Profiles => "profiles",
+            Self::PutProfile => "put_profile",
+            Self::Now => "now",
+        }
+    }
+
+    /// Whether it writes, at majority.
+    pub(super) const fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::Start
+                | Self::AppendEach
+                | Self::AppendRun
+                | Self::Open
+                | Self::Raise
+                | Self::Advance
+                | Self::PutProfile
+        )
+    }
+}
+
+/// Handles made once.
+pub(super) struct Metrics {
+    seconds: [Histogram; Operation::ALL.len()],
+    no_room: Counter,
+    no_answer: Counter,
+    driver: Counter,
+    abandoned: Gauge,
+    batch: Histogram,
+    seq_taken: Counter,
+    key_taken: Counter,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        Self {
+            seconds: Operation::ALL.map(
+                |operation| histogram!("switchboard_store_mongodb_operation_seconds", "operation" => operation.name()),
+            ),
+            no_room: counter!("switchboard_store_mongodb_errors_total", "kind" => "no_room"),
+            no_answer: counter!("switchboard_store_mongodb_errors_total", "kind" => "no_answer"),
+            driver: counter!("switchboard_store_mongodb_errors_total", "kind" => "driver"),
+            abandoned: gauge!("switchboard_store_mongodb_abandoned_operations"),
+            batch: histogram!("switchboard_store_mongodb_batch_messages"),
+            seq_taken: counter!("switchboard_store_mongodb_conflicts_total", "on" => "seq"),
+            key_taken: counter!("switchboard_store_mongodb_conflicts_total", "on" => "key"),
+        }
+    }
+
+    /// An operation ended, well or not.
+    pub(super) fn ended(&self, operation: Operation, took: Duration, failure: Option<&Failure>) {
+        self.seconds[operation as usize].record(took);
+        match failure {
+            None => {}
+            Some(Failure::NoRoom) => self.no_room.increment(1),
+            Some(Failure::NoAnswer) => self.no_answer.increment(1),
+            Some(Failure::Driver(_)) => self.driver.increment(1),
+        }
+    }
+
+    /// So many more operations that nobody waits for.
+    pub(super) fn abandoned(&self, more: f64) {
+        self.abandoned.increment(more);
+    }
+
+    /// So many messages went out together.
+    pub(super) fn batch(&self, messages: usize) {
+        self.batch.record(messages as f64);
+    }
+
+    /// Places and keys that were taken.
+    pub(super) fn conflicts(&self, on_seq: usize, on_key: usize) {
+        self.seq_taken.increment(on_seq as u64);
+        self.key_taken.increment(on_key as u64);
+    }
+}

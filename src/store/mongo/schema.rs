@@ -1,0 +1,121 @@
+//! What the database holds: collections, indexes, and one document that says which history this is.
+
+use mongodb::bson::{Document, doc};
+use mongodb::error::{Error, ErrorKind, Result};
+use mongodb::options::ReturnDocument;
+use mongodb::{ClientSession, Database};
+
+use super::connect::ConnectError;
+use crate::model::Generation;
+
+/// The collection of messages, clustered by place: what is read together lies together, and there is no second index to
+/// write for the order.
+pub(super) const MESSAGES: &str = "messages";
+/// The collection of conversations and their heads.
+pub(super) const CONVERSATIONS: &str = "conversations";
+/// The collection of read and delivered cursors.
+pub(super) const CURSORS: &str = "cursors";
+/// The collection of profiles.
+pub(super) const PROFILES: &str = "profiles";
+const META: &str = "meta";
+
+/// The unique index over conversation and digest of sender and client key. It starts with the conversation so that an
+/// insert touches the part of it that the conversation's last insert touched, however large it grows.
+pub(super) const KEY_INDEX: &str = "key";
+/// The index over member, activity and conversation: it answers lists and questions about activity in their order.
+pub(super) const MEMBER_INDEX: &str = "member";
+
+/// The version of all this. A store of a later version is refused.
+const VERSION: i32 = 1;
+/// The only document of `meta`.
+const STORE: &str = "store";
+/// "A collection of that name exists."
+const NAMESPACE_EXISTS: i32 = 48;
+
+/// What is in `meta`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meta {
+    generation: i64,
+    version: i32,
+}
+
+impl Meta {
+    /// The generation, unless the store was made by a later version.
+    pub(super) fn check(self) -> std::result::Result<Generation, ConnectError> {
+        if self.version > VERSION {
+            return Err(ConnectError::Newer { found: self.version, known: VERSION });
+        }
+        Ok(Generation(self.generation.cast_unsigned()))
+    }
+
+    fn read(document: &Document) -> Result<Self> {
+        let field = |_| Error::custom("the document in `meta` lacks a field");
+        Ok(Self {
+            generation: document.get_i64("generation").map_err(field)?,
+            version: document.get_i32("version").map_err(field)?,
+        })
+    }
+}
+
+/// What the store says of itself; nothing when it is new.
+pub(super) async fn meta(database: &Database, session: &mut ClientSession) -> Result<Option<Meta>> {
+    let found = database.collection::<Document>(META).find_one(doc! { "_id": STORE }).session(session).await?;
+    found.as_ref().map(Meta::read).transpose()
+}
+
+/// Makes what is missing. Nodes may do this at the same time; the first one's `generation` counts.
+pub(super) async fn create(database: &Database, session: &mut ClientSession, generation: Generation) -> Result<Meta> {
+    create_messages(database, session).await?;
+    let key = doc! { "key": { "c": 1, "u": 1 }, "name": KEY_INDEX, "unique": true };
+    create_index(database, session, MESSAGES, key).await?;
+    let member = doc! { "key": { "m": 1, "at": 1, "_id": 1 }, "name": MEMBER_INDEX };
+    create_index(database, session, CONVERSATIONS, member).await?;
+    let new = doc! { "$setOnInsert": { "generation": generation.0.cast_signed(), "version": VERSION } };
+    let meta = database
+        .collection::<Document>(META)
+        .find_one_and_update(doc! { "_id": STORE }, new)
+        .upsert(true)
+        .return_document(ReturnDocument::After)
+        .session(session)
+        .await?;
+    Meta::read(&meta.ok_or_else(|| Error::custom("the upsert into `meta` answered nothing"))?)
+}
+
+async fn create_messages(database: &Database, session: &mut ClientSession) -> Result<()> {
+    let create = doc! {
+        "create": MESSAGES,
+        "clusteredIndex": { "key": { "_id": 1 }, "unique": true, "name": "place" },
+        "writeConcern": { "w": "majority", "j": true },
+    };
+    match database.run_command(create).session(session).await {
+        Err(error) if !is(&error, NAMESPACE_EXISTS) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn create_index(
+    database: &Database,
+    session: &mut ClientSession,
+    collection: &str,
+    index: Document,
+) -> Result<()> {
+    let create = doc! {
+        "createIndexes": collection,
+        "indexes": [index],
+        "writeConcern": { "w": "majority", "j": true },
+    };
+    database.run_command(create).session(session).await.map(drop)
+}
+
+/// Whether `messages` is clustered, as only Switchboard makes it.
+pub(super) async fn is_ours(database: &Database, session: &mut ClientSession) -> Result<bool> {
+    let list = doc! { "listCollections": 1, "filter": { "name": MESSAGES } };
+    let listed = database.run_command(list).session(session).await?;
+    let first = listed.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).ok();
+    let options = first.and_then(|batch| batch.first()?.as_document()?.get_document("options").ok());
+    Ok(options.is_some_and(|options| options.contains_key("clusteredIndex")))
+}
+
+fn is(error: &Error, code: i32) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == code)
+}

@@ -1,0 +1,18 @@
+//! The integration tests, in one binary so that they link once.
+
+#[cfg(test)]
+mod bus_contract;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod native_door;
+#[cfg(test)]
+mod repairs;
+#[cfg(test)]
+mod store_contract;
+#[cfg(test)]
+mod store_embedded;
+#[cfg(test)]
+mod store_mongo;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,143 @@
+//! Whole nodes in this process: over the local bus and one embedded store, or over real Redis and MongoDB.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard::auth::{Minter, Verifier};
+use switchboard::bus::local::LocalHub;
+use switchboard::bus::redis::RedisBus;
+use switchboard::bus::{Bus, BusEvent};
+use switchboard::config::{Auth, Keys, Secret, TokenRequest};
+use switchboard::door::listener::ListenerSettings;
+use switchboard::door::origin::Origins;
+use switchboard::model::{Clock, Role, SystemChance, SystemClock};
+use switchboard::node::{Node, Parts, Settings};
+use switchboard::redis::{Line, RedisSettings};
+use switchboard::session::Rate;
+use switchboard::store::Store;
+use switchboard::store::embedded::EmbeddedStore;
+use switchboard::store::mongo::{MongoOptions, MongoStore};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
+
+use super::services::{Mongo, Redis, RedisCluster};
+
+const SECRET: &str = "a secret of the tests, long enough to count";
+
+/// What a cluster stands on, kept as long as the cluster.
+#[expect(dead_code, reason = "kept alive, not read, by most tests")]
+pub(crate) enum Ground {
+    /// One process, one file.
+    Local(TempDir),
+    /// One Redis server.
+    Redis(Redis, Mongo),
+    /// A Redis Cluster.
+    RedisCluster(RedisCluster, Mongo),
+}
+
+/// Three nodes or so.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ground: Ground,
+}
+
+impl Cluster {
+    /// Nodes over the local bus, sharing one embedded store.
+    pub(crate) async fn local(nodes: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data");
+        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
+        let hub = LocalHub::default();
+        let mut started = Vec::new();
+        for _ in 0..nodes {
+            let (bus, events) = hub.join();
+            started.push(start(store.clone(), Arc::new(bus), events).await);
+        }
+        Self { nodes: started, store, ground: Ground::Local(directory) }
+    }
+
+    /// Nodes over a real Redis server and a real replica set.
+    pub(crate) async fn redis(nodes: usize) -> Self {
+        let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
+        let urls = vec![redis.url(); nodes];
+        let (nodes, store) = distributed(&urls, &mongo).await;
+        Self { nodes, store, ground: Ground::Redis(redis, mongo) }
+    }
+
+    /// Nodes over a real Redis Cluster and a real replica set.
+    pub(crate) async fn redis_cluster(nodes: usize) -> Self {
+        let (redis, mongo) = tokio::join!(RedisCluster::start(), Mongo::start());
+        let urls = vec![redis.url(); nodes];
+        let (nodes, store) = distributed(&urls, &mongo).await;
+        Self { nodes, store, ground: Ground::RedisCluster(redis, mongo) }
+    }
+
+    /// The server under the nodes, where there is exactly one.
+    pub(crate) fn redis_server(&self) -> &Redis {
+        match &self.ground {
+            Ground::Redis(redis, _) => redis,
+            _ => panic!("this cluster does not stand on one Redis server"),
+        }
+    }
+}
+
+/// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
+pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> (Vec<Node>, Arc<dyn Store>) {
+    let mut nodes = Vec::new();
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for url in urls {
+        let store = MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let settings = RedisSettings::parse(url).unwrap();
+        let line = Line::start(settings.clone(), Arc::new(SystemChance));
+        let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
+        nodes.push(start(store.clone(), Arc::new(bus), events).await);
+        stores.push(store);
+    }
+    (nodes, stores.remove(0))
+}
+
+async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>) -> Node {
+    let parts = Parts {
+        store,
+        bus,
+        events,
+        verifier: Arc::new(Verifier::open(&auth(), &SystemChance).unwrap()),
+        minter: None,
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        recorder: None,
+    };
+    let settings = Settings {
+        listener: ListenerSettings::default(),
+        origins: Origins::default(),
+        sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        notice: Duration::ZERO,
+        drain: Duration::from_secs(4),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ops = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Node::start(parts, settings, listener, ops).await.unwrap()
+}
+
+fn auth() -> Auth {
+    Auth {
+        keys: Keys::Secrets(vec![Secret::new(SECRET)]),
+        issuer: None,
+        audiences: Vec::new(),
+        user_claims: vec!["sub".to_owned()],
+    }
+}
+
+/// A token for `user` that counts this long.
+pub(crate) fn token_for(user: &str, ttl: Duration) -> String {
+    let request = TokenRequest { user: user.parse().unwrap(), role: Role::User, name: None, email: None, ttl };
+    Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
+}
+
+/// A token for `user` that counts for the whole test.
+pub(crate) fn token(user: &str) -> String {
+    token_for(user, Duration::from_secs(3_600))
+}
