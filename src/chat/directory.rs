@@ -39,11 +39,10 @@ impl Directory {
 
     /// The conversation, or nothing where there is none.
     pub(super) async fn get(&self, id: ConversationId) -> Result<Option<Arc<Conversation>>, StoreError> {
-        if let Some(known) = self.lock().get(&id).filter(|known| known.is_fresh()) {
-            return Ok(Some(known.conversation.clone()));
+        match self.known(id) {
+            Some(conversation) => Ok(Some(conversation)),
+            None => self.read(id).await,
         }
-        let found = self.store.get(&[id]).await?.pop();
-        Ok(found.map(|summary| self.remember(summary.conversation)))
     }
 
     /// The conversation, made to exist if it does not.
@@ -55,10 +54,24 @@ impl Directory {
         Ok(self.remember(conversation.clone()))
     }
 
-    /// The conversation, if `user` is in it.
+    /// The conversation, if `user` is in it. A stranger is answered after a read in any case: otherwise how long it
+    /// takes would tell whether two people have a conversation that is remembered here.
     pub(super) async fn member(&self, user: &UserId, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
-        let conversation = self.get(id).await.map_err(|error| unavailable(&error))?;
-        conversation.filter(|conversation| conversation.has(user)).ok_or_else(not_yours)
+        let theirs = |conversation: &Arc<Conversation>| conversation.has(user);
+        if let Some(conversation) = self.known(id).filter(theirs) {
+            return Ok(conversation);
+        }
+        let conversation = self.read(id).await.map_err(|error| unavailable(&error))?;
+        conversation.filter(theirs).ok_or_else(not_yours)
+    }
+
+    fn known(&self, id: ConversationId) -> Option<Arc<Conversation>> {
+        self.lock().get(&id).filter(|known| known.is_fresh()).map(|known| known.conversation.clone())
+    }
+
+    async fn read(&self, id: ConversationId) -> Result<Option<Arc<Conversation>>, StoreError> {
+        let found = self.store.get(&[id]).await?.pop();
+        Ok(found.map(|summary| self.remember(summary.conversation)))
     }
 
     fn remember(&self, conversation: Conversation) -> Arc<Conversation> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::directory::not_yours;
 use super::{Chat, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
 use crate::model::{Code, ConversationId, Profile, Refusal, StoreTime, Summary, UserId};
@@ -32,11 +33,28 @@ impl Chat {
         let limit = limit.unwrap_or(PAGE_CONVERSATIONS_MAX).clamp(1, PAGE_CONVERSATIONS_MAX);
         let summaries = self.store.list(user, behind, limit).await.map_err(|error| unavailable(&error))?;
         let next = summaries.last().filter(|_| summaries.len() == limit).map(print_behind);
+        let rows = self.rows(user, summaries).await?;
+        Ok(Listing { rows, next })
+    }
+
+    /// One conversation, as a row of its member's list.
+    ///
+    /// # Errors
+    /// `forbidden` to others than its members, `unavailable` if the store does not answer.
+    pub async fn conversation(&self, user: &UserId, id: ConversationId) -> Result<Row, Refusal> {
+        let mut found = self.store.get(&[id]).await.map_err(|error| unavailable(&error))?;
+        found.retain(|summary| summary.conversation.has(user));
+        self.rows(user, found).await?.pop().ok_or_else(not_yours)
+    }
+
+    async fn rows(&self, user: &UserId, summaries: Vec<Summary>) -> Result<Vec<Row>, Refusal> {
+        if summaries.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<ConversationId> = summaries.iter().map(|summary| summary.conversation.id).collect();
         let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
         let names = self.names(&summaries).await?;
-        let rows = summaries.into_iter().zip(unread).map(|(summary, unread)| row(summary, unread, &names)).collect();
-        Ok(Listing { rows, next })
+        Ok(summaries.into_iter().zip(unread).map(|(summary, unread)| row(summary, unread, &names)).collect())
     }
 
     async fn names(&self, summaries: &[Summary]) -> Result<HashMap<UserId, String>, Refusal> {
@@ -58,6 +76,10 @@ fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>) -> Row {
     };
     let members = conversation.members.into_iter().map(member).collect();
     Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread }
+}
+
+pub(super) fn behind(last: &Summary) -> Behind {
+    Behind { activity: last.activity, conversation: last.conversation.id }
 }
 
 fn print_behind(last: &Summary) -> String {

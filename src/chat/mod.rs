@@ -15,8 +15,11 @@ mod lane;
 mod lanes;
 mod list;
 mod metrics;
+mod profile;
 mod read;
+mod receipts;
 mod send;
+mod unread;
 
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ pub use gate::Gate;
 pub use history::{Page, Want};
 pub use list::Listing;
 pub use send::{Send, Sent, Target};
+pub use unread::Unread;
 
 /// Everything the use cases need, handed in by the composition root.
 pub struct Ports {

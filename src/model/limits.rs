@@ -83,8 +83,13 @@ pub const PAGE_MESSAGES_MAX: usize = 100;
 pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 /// Conversations in one page of a list; a larger `limit` is cut to it.
 pub const PAGE_CONVERSATIONS_MAX: usize = 50;
+/// Conversations, the latest ones, over which a total of unread messages is counted; more are not looked at.
+pub const UNREAD_CONVERSATIONS_MAX: usize = 500;
 /// Unread messages counted in one conversation; beyond, the count stays here.
 pub const UNREAD_COUNT_MAX: u64 = 1_000;
+/// Users whose rate of requests one node remembers at the least, and half of what it remembers at the most; who was
+/// not seen while so many others were starts again with a full bucket.
+pub const PACED_USERS: usize = 10_000;
 /// Users in one question about activity.
 pub const USERS_PER_QUESTION_MAX: usize = 500;
 /// Events between the bus and delivery; beyond, events are dropped and the node is in doubt.

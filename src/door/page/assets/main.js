@@ -1,0 +1,77 @@
+// The page: signs in, then chats. What must survive a reload is kept by `keep.js`, for this tab only.
+
+import { Chat } from "./chat.js";
+import { Client } from "./client.js";
+import { keep } from "./keep.js";
+import { askWho } from "./sign-in.js";
+import { byId } from "./view.js";
+
+/** Where the native door is. */
+function door() {
+  const url = new URL("/ws", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** A token out of the address, which is not to stay there. */
+function tokenInAddress() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) history.replaceState(null, "", location.pathname);
+  return token;
+}
+
+async function run() {
+  const token = tokenInAddress();
+  if (token) keep.who = { token };
+  let problem;
+  for (;;) {
+    keep.who ??= await askWho(problem);
+    problem = await chat(keep.who);
+    keep.who = undefined;
+  }
+}
+
+/** Chats until somebody signs out, or cannot stay; answers why. */
+function chat(who) {
+  const client = new Client({ url: door(), token: () => tokenOf(who), saved: keep.saved });
+  const view = new Chat(client, keep);
+  byId("chat").hidden = false;
+  return new Promise((done) => {
+    client.addEventListener("status", ({ detail }) => {
+      showStatus(detail);
+      if (detail.state !== "stopped") return;
+      view.close();
+      byId("chat").hidden = true;
+      done(detail.reason);
+    });
+    byId("sign-out").onclick = () => {
+      client.stop();
+      keep.clear();
+    };
+    client.start();
+  });
+}
+
+async function tokenOf({ name, token }) {
+  if (token) return token;
+  const answer = await fetch("/dev/login", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name }),
+  });
+  if (!answer.ok) throw new Error("the node did not sign us in");
+  return (await answer.json()).token;
+}
+
+function showStatus({ state, reason, retryInMs }) {
+  const banner = byId("banner");
+  banner.hidden = state === "online" || state === "stopped";
+  if (state === "connecting") {
+    banner.textContent = "Connecting …";
+  } else if (state === "waiting") {
+    const seconds = Math.max(1, Math.round(retryInMs / 1000));
+    banner.textContent = `Not connected${reason ? `: ${reason}` : ""}. Trying again in ${seconds} s. What you write is kept.`;
+  }
+}
+
+run();

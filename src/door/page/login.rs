@@ -1,0 +1,82 @@
+//! Development logins: whoever reaches the node may be anybody. The route exists only where no key is configured, and
+//! such a node listens on loopback only.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::auth::Minter;
+use crate::config::TokenRequest;
+use crate::door::rest::headers::guard_answer;
+use crate::door::rest::input::{Body, id};
+use crate::door::rest::problem::Problem;
+use crate::model::{Clock, Code, Refusal, Role};
+
+/// How long such a token counts.
+const TTL: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Who somebody wants to be.
+#[derive(Deserialize)]
+pub(super) struct Login {
+    name: String,
+}
+
+/// `POST /dev/login {name}` → `{token}`
+pub(super) async fn login(
+    State((minter, clock)): State<(Arc<Minter>, Arc<dyn Clock>)>,
+    headers: HeaderMap,
+    Body(login): Body<Login>,
+) -> Response {
+    let token = check_neighbour(&headers).and_then(|()| mint(&minter, &*clock, &login.name));
+    guard_answer(token.map(|token| Json(json!({ "token": token }))).into_response()).await
+}
+
+/// Only this machine reaches a loopback address, but a stranger's page in a browser of this machine can, under its own
+/// name: by having that name resolved to loopback. So the name must be one of this machine's.
+fn check_neighbour(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let is_own_page = origin.is_none_or(|origin| origin.strip_prefix("http://") == Some(host));
+    if is_of_this_machine(host) && is_own_page {
+        return Ok(());
+    }
+    let message = "development logins are for pages of this machine: open http://localhost with this node's port";
+    Err(Refusal::new(Code::Forbidden, message).into())
+}
+
+fn is_of_this_machine(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |p| p.0);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn mint(minter: &Minter, clock: &dyn Clock, name: &str) -> Result<String, Problem> {
+    let user = id("name", name.trim())?;
+    let request = TokenRequest { user, role: Role::User, name: None, email: None, ttl: TTL };
+    minter.mint(&request, clock.now()).map_err(|error| Refusal::new(Code::Internal, error.to_string()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_count() {
+        for host in ["localhost", "localhost:3000", "LocalHost:1", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000", "[::1]"] {
+            assert!(is_of_this_machine(host), "{host}");
+        }
+        for host in
+            ["", ":3000", "example.com", "example.com:3000", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1", "[::2]:3000", "0.0.0.0:3000"]
+        {
+            assert!(!is_of_this_machine(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What answers look like. The document is made from these types, so that it cannot say anything else.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::chat;
+use crate::model;
+use crate::wire::server;
+
+/// A message at its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Message {
+    /// Its conversation.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    conversation: model::ConversationId,
+    /// Its place there: 1, 2, 3 … without a gap.
+    #[schema(value_type = u64, minimum = 1)]
+    seq: model::Seq,
+    /// Its id for ever.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    id: model::MessageId,
+    /// Who wrote it.
+    #[schema(value_type = String)]
+    from: model::UserId,
+    /// What its writer called it.
+    #[schema(value_type = String)]
+    key: model::ClientKey,
+    /// When it was accepted, in milliseconds since 1970-01-01 UTC. For people to read; `seq` is the order.
+    #[schema(value_type = u64)]
+    at: model::Timestamp,
+    /// What it says.
+    text: String,
+}
+
+impl From<model::Message> for Message {
+    fn from(message: model::Message) -> Self {
+        let model::Message { conversation, seq, id, sender, key, at, text } = message;
+        Self { conversation, seq, id, from: sender, key, at, text }
+    }
+}
+
+/// A page of a conversation's messages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Messages {
+    /// In ascending order, without a gap.
+    messages: Vec<Message>,
+    /// Whether there are more on that side.
+    more: bool,
+}
+
+impl From<chat::Page> for Messages {
+    fn from(page: chat::Page) -> Self {
+        Self { messages: page.messages.into_iter().map(Message::from).collect(), more: page.more }
+    }
+}
+
+/// What sort of conversation it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// Two people; its members never change.
+    Direct,
+}
+
+/// A member of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+struct Member {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Their display name; their id where none is known.
+    name: String,
+}
+
+/// The last message of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+struct Preview {
+    /// Its place.
+    #[schema(value_type = u64, minimum = 1)]
+    seq: model::Seq,
+    /// Who wrote it.
+    #[schema(value_type = String)]
+    from: model::UserId,
+    /// When it was accepted, in milliseconds since 1970-01-01 UTC.
+    #[schema(value_type = u64)]
+    at: model::Timestamp,
+    /// Its beginning: at most 256 bytes.
+    text: String,
+}
+
+/// A conversation, as one of its members sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Conversation {
+    /// Which.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    conversation: model::ConversationId,
+    /// What sort.
+    kind: Kind,
+    /// Who is in it.
+    members: Vec<Member>,
+    /// Its highest place; 0 when nothing was said yet.
+    #[schema(value_type = u64)]
+    last_seq: model::Seq,
+    /// Its last message.
+    last: Option<Preview>,
+    /// Others' messages beyond your read cursor; counted up to 1,000.
+    unread: u64,
+}
+
+impl From<server::Row> for Conversation {
+    fn from(row: server::Row) -> Self {
+        let server::Row { conversation, kind, members, last_seq, last, unread } = row;
+        let kind = match kind {
+            model::Kind::Direct => Kind::Direct,
+        };
+        let members = members.into_iter().map(|server::Member { user, name }| Member { user, name }).collect();
+        let last = last.map(|model::Preview { seq, from, at, text }| Preview { seq, from, at, text });
+        Self { conversation, kind, members, last_seq, last, unread }
+    }
+}
+
+/// A page of the conversation list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Conversations {
+    /// Latest activity first.
+    conversations: Vec<Conversation>,
+    /// What to ask for the next page with, as `behind`; absent after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl From<chat::Listing> for Conversations {
+    fn from(listing: chat::Listing) -> Self {
+        Self { conversations: listing.rows.into_iter().map(Conversation::from).collect(), next: listing.next }
+    }
+}
+
+/// How far one member has come. Both places only ever grow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Cursor {
+    /// Whose.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Read up to here.
+    #[schema(value_type = u64)]
+    read: model::Seq,
+    /// Delivered up to here.
+    #[schema(value_type = u64)]
+    delivered: model::Seq,
+}
+
+impl From<model::Cursor> for Cursor {
+    fn from(cursor: model::Cursor) -> Self {
+        let model::Cursor { user, read, delivered } = cursor;
+        Self { user, read, delivered }
+    }
+}
+
+/// The cursors of a conversation's members.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Receipts {
+    /// One for each member.
+    pub(super) receipts: Vec<Cursor>,
+}
+
+/// What is unread in one conversation.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnreadConversation {
+    /// Which.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    conversation: model::ConversationId,
+    /// Others' messages beyond your read cursor; counted up to 1,000.
+    #[schema(minimum = 1)]
+    unread: u64,
+}
+
+/// What is unread in your 500 latest conversations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Unread {
+    /// In all of them.
+    total: u64,
+    /// In each that has any, latest activity first.
+    conversations: Vec<UnreadConversation>,
+    /// Whether there are older conversations that were not counted.
+    more: bool,
+}
+
+impl From<chat::Unread> for Unread {
+    fn from(unread: chat::Unread) -> Self {
+        let chat::Unread { total, conversations, more } = unread;
+        let shape = |(conversation, unread)| UnreadConversation { conversation, unread };
+        Self { total, conversations: conversations.into_iter().map(shape).collect(), more }
+    }
+}
+
+/// What is known of a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Profile {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Display name; empty when unknown.
+    name: String,
+    /// E-mail address; empty when unknown, and to whom it is not shown.
+    email: String,
+}
+
+impl Profile {
+    pub(super) fn of(user: model::UserId, profile: model::Profile) -> Self {
+        Self { user, name: profile.name, email: profile.email }
+    }
+}

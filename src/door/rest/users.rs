@@ -1,0 +1,62 @@
+//! `GET` and `PUT /users/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::bearer::Bearer;
+use super::document::{AskFailures, BodyFailures, NobodyThere, NotYours};
+use super::input::{Body, OfUser};
+use super::problem::Problem;
+use super::shapes::Profile;
+use crate::model;
+
+/// What is known of a person
+///
+/// Your own, or of somebody you share a direct conversation with (without the address). Agents and services see all.
+/// Anybody else is not found, whether they exist or not.
+#[utoipa::path(get, path = "/users/{id}", tag = "people",
+    params(("id" = String, Path, description = "Who")),
+    responses((status = 200, description = "The profile", body = Profile), AskFailures, NobodyThere))]
+pub(super) async fn profile(
+    State(api): State<Arc<Api>>,
+    Bearer(who): Bearer,
+    OfUser(user): OfUser,
+) -> Result<Json<Profile>, Problem> {
+    let found = api.chat.profile(&who, &user).await?;
+    let profile = found.ok_or_else(|| Problem::not_found("nobody of that id is known to you"))?;
+    Ok(Json(Profile::of(user, profile)))
+}
+
+/// A profile, whole: what is left out becomes empty.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct NewProfile {
+    /// Display name, at most 128 bytes.
+    #[serde(default)]
+    #[schema(max_length = 128)]
+    name: String,
+    /// E-mail address, at most 254 bytes.
+    #[serde(default)]
+    #[schema(max_length = 254)]
+    email: String,
+}
+
+/// Set your profile; a service may set anybody's
+#[utoipa::path(put, path = "/users/{id}", tag = "people", request_body = NewProfile,
+    params(("id" = String, Path, description = "Who")),
+    responses((status = 200, description = "The profile as it is now", body = Profile), AskFailures, BodyFailures,
+        NotYours))]
+pub(super) async fn set_profile(
+    State(api): State<Arc<Api>>,
+    Bearer(who): Bearer,
+    OfUser(user): OfUser,
+    Body(new): Body<NewProfile>,
+) -> Result<Json<Profile>, Problem> {
+    let profile = model::Profile { name: new.name, email: new.email };
+    api.chat.set_profile(&who, &user, &profile).await?;
+    Ok(Json(Profile::of(user, profile)))
+}
