@@ -55,14 +55,15 @@ impl Live {
             let encoding = outbox.encoding();
             match answer.await {
                 Ok(Sent { message, predecessor }) => {
-                    let frame = ServerFrame::Sent {
+                    let sent = |shown| ServerFrame::Sent {
                         key: &message.key,
                         conversation,
                         seq: message.seq,
                         id: message.id,
                         at: message.at,
+                        shown,
                     };
-                    outbox.sent(&message, predecessor, encoding.encode(&frame));
+                    outbox.sent(&message, predecessor, |shown| encoding.encode(&sent(shown)));
                 }
                 Err(refusal) => {
                     services.metrics.refused(refusal.code);
