@@ -71,6 +71,10 @@ impl Mind {
         Some((Resume { as_of, cursors: first }, parts.collect()))
     }
 
+    pub(crate) fn as_of(&self) -> Option<AsOf> {
+        self.as_of
+    }
+
     /// Begins where another client of the same user left off.
     pub(crate) fn begin_at(&mut self, as_of: AsOf, shown: impl IntoIterator<Item = (ConversationId, Seq)>) {
         self.as_of = Some(as_of);

@@ -86,6 +86,8 @@ pub(crate) struct Report {
     pub(crate) losses: u64,
     /// Sends that were written and not answered when those were lost.
     pub(crate) in_flight_at_loss: u64,
+    /// Up to when it knew everything.
+    pub(crate) as_of: Option<AsOf>,
 }
 
 /// Where a client begins.
@@ -162,6 +164,7 @@ impl Run {
     async fn run(mut self) -> Report {
         let finish = self.finish.clone();
         finish.run_until_cancelled(self.stay_connected()).await;
+        self.report.as_of = self.mind.as_of();
         (self.report.testimony, self.report.refusals) = self.mind.into_testimony();
         self.report
     }
