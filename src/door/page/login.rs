@@ -70,12 +70,21 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_count() {
-        for host in ["localhost", "localhost:3000", "LocalHost:1", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000", "[::1]"] {
+        for host in ["localhost", "localhost:3000", "LocalHost:1", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000", "[::1]"]
+        {
             assert!(is_of_this_machine(host), "{host}");
         }
-        for host in
-            ["", ":3000", "example.com", "example.com:3000", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1", "[::2]:3000", "0.0.0.0:3000"]
-        {
+        for host in [
+            "",
+            ":3000",
+            "example.com",
+            "example.com:3000",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "10.0.0.1",
+            "[::2]:3000",
+            "0.0.0.0:3000",
+        ] {
             assert!(!is_of_this_machine(host), "{host}");
         }
     }

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
-use self::assets::{ASSETS, Asset, INDEX};
+use self::assets::{ASSETS, INDEX};
 use super::rest::headers::guard;
 use crate::auth::Minter;
 use crate::model::Clock;
@@ -38,7 +38,7 @@ pub fn routes(page: Page) -> Router {
     let index = INDEX.replace("{{sign-in}}", if page.minter.is_some() { "name" } else { "token" });
     let mut router = Router::new().route("/", get(root)).route("/health", get(health)).with_state(Arc::from(index));
     for asset in ASSETS {
-        router = router.route(asset.path, get(async || serve(asset.kind, asset.text)));
+        router = router.route(asset.path, get(async move || serve(asset.kind, asset.text)));
     }
     let Page { minter, clock } = page;
     match minter {
