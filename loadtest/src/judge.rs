@@ -164,7 +164,7 @@ mod tests {
             let (ann, bob): (UserId, UserId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
             let talk = ConversationId::direct(&ann, &bob);
             let mut world = Self { ann, bob, talk, testimonies: HashMap::new() };
-            for seq in 1..=100 {
+            for seq in 1_u64..=100 {
                 let (from, to) = if seq % 2 == 0 { (&world.ann, &world.bob) } else { (&world.bob, &world.ann) };
                 let (number, seq) = (seq.div_ceil(2), Seq(seq));
                 let sender = world.testimonies.entry(from.clone()).or_default();

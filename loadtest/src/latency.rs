@@ -7,6 +7,9 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
 
+/// A longer one counts as this long.
+const LATENCY_MICROS_MAX: u64 = 600_000_000;
+
 /// All latencies of a run.
 pub(crate) struct Latencies {
     began: Instant,
@@ -28,7 +31,7 @@ impl Latencies {
     /// # Errors
     /// If a histogram cannot be made: a defect.
     pub(crate) fn begin() -> Result<Self, hdrhistogram::CreationError> {
-        Ok(Self { began: Instant::now(), shown: Mutex::new(Histogram::new(3)?) })
+        Ok(Self { began: Instant::now(), shown: Mutex::new(Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3)?) })
     }
 
     /// Microseconds since the run began.
