@@ -22,6 +22,8 @@ use crate::door::listener::{ListenerSettings, serve};
 use crate::door::native::{self, Native};
 use crate::door::ops;
 use crate::door::origin::Origins;
+use crate::door::page::{self, Page};
+use crate::door::rest::{self, Api, Paces};
 use crate::model::{Chance, Clock};
 use crate::session::{Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
@@ -56,8 +58,10 @@ pub struct Settings {
     pub listener: ListenerSettings,
     /// Pages that may connect.
     pub origins: Origins,
-    /// Sends that one session may make.
+    /// Sends that one session may make, and one user over REST.
     pub sends: Rate,
+    /// Requests that one user may make over REST.
+    pub requests: Rate,
     /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
     pub notice: Duration,
     /// How long a drain may take after that.
@@ -117,11 +121,20 @@ impl Node {
             metrics: Metrics::new(),
         });
         let origins = Arc::new(settings.origins.clone());
-        let router = Router::new().merge(native::routes(Native {
-            services,
+        let api = Arc::new(Api {
+            chat,
+            verifier,
+            clock: clock.clone(),
+            chance,
+            requests: Paces::new(settings.requests),
+            sends: Paces::new(settings.sends),
             origins: origins.clone(),
-            sessions: sessions.clone(),
-        }));
+            refusals: services.metrics.clone(),
+        });
+        let router = Router::new()
+            .merge(native::routes(Native { services, origins, sessions: sessions.clone() }))
+            .merge(rest::routes(api))
+            .merge(page::routes(Page { minter, clock }));
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));

@@ -105,6 +105,8 @@ pub fn settings(config: &Config) -> Settings {
         },
         origins: Origins::new(config.allowed_origins.clone()),
         sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
+        // What a frame is to a connection, a request is here.
+        requests: Rate { per_second: f64::from(rates.frames_per_second), burst: f64::from(rates.frames_per_second) },
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

@@ -9,13 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::auth::Minter;
 use crate::config::TokenRequest;
-use crate::door::rest::headers::guard_answer;
 use crate::door::rest::input::{Body, id};
 use crate::door::rest::problem::Problem;
 use crate::model::{Clock, Code, Refusal, Role};
@@ -34,9 +32,10 @@ pub(super) async fn login(
     State((minter, clock)): State<(Arc<Minter>, Arc<dyn Clock>)>,
     headers: HeaderMap,
     Body(login): Body<Login>,
-) -> Response {
-    let token = check_neighbour(&headers).and_then(|()| mint(&minter, &*clock, &login.name));
-    guard_answer(token.map(|token| Json(json!({ "token": token }))).into_response()).await
+) -> Result<Json<Value>, Problem> {
+    check_neighbour(&headers)?;
+    let token = mint(&minter, &*clock, &login.name)?;
+    Ok(Json(json!({ "token": token })))
 }
 
 /// Only this machine reaches a loopback address, but a stranger's page in a browser of this machine can, under its own
@@ -70,12 +69,21 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_count() {
-        for host in ["localhost", "localhost:3000", "LocalHost:1", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000", "[::1]"] {
+        for host in ["localhost", "localhost:3000", "LocalHost:1", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000", "[::1]"]
+        {
             assert!(is_of_this_machine(host), "{host}");
         }
-        for host in
-            ["", ":3000", "example.com", "example.com:3000", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1", "[::2]:3000", "0.0.0.0:3000"]
-        {
+        for host in [
+            "",
+            ":3000",
+            "example.com",
+            "example.com:3000",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "10.0.0.1",
+            "[::2]:3000",
+            "0.0.0.0:3000",
+        ] {
             assert!(!is_of_this_machine(host), "{host}");
         }
     }

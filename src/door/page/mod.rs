@@ -10,11 +10,11 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde_json::json;
 
-use self::assets::{ASSETS, Asset, INDEX};
-use super::rest::headers::guard;
+use self::assets::{ASSETS, INDEX};
+use super::rest::headers::{guard, guard_answer};
 use crate::auth::Minter;
 use crate::model::Clock;
 
@@ -38,13 +38,12 @@ pub fn routes(page: Page) -> Router {
     let index = INDEX.replace("{{sign-in}}", if page.minter.is_some() { "name" } else { "token" });
     let mut router = Router::new().route("/", get(root)).route("/health", get(health)).with_state(Arc::from(index));
     for asset in ASSETS {
-        router = router.route(asset.path, get(async || serve(asset.kind, asset.text)));
+        router = router.route(asset.path, get(async move || serve(asset.kind, asset.text)));
     }
     let Page { minter, clock } = page;
-    match minter {
-        Some(minter) => router.merge(Router::new().route("/dev/login", post(login::login)).with_state((minter, clock))),
-        None => router,
-    }
+    let Some(minter) = minter else { return router };
+    let login = Router::new().route("/dev/login", post(login::login)).with_state((minter, clock));
+    router.merge(login.layer(middleware::map_response(guard_answer)))
 }
 
 /// The page to a browser, and health to anything else: load balancers and scripts ask here, too.
@@ -58,8 +57,7 @@ async fn root(State(index): State<Arc<str>>, headers: HeaderMap) -> Response {
 
 /// Says that the process answers. Whether it can do its work is what operators ask elsewhere.
 async fn health() -> Response {
-    let answer = Json(json!({ "status": "ok", "message": "Server is healthy" }));
-    guard(answer.into_response(), "default-src 'none'; frame-ancestors 'none'", "no-store")
+    guard_answer(Json(json!({ "status": "ok", "message": "Server is healthy" })).into_response()).await
 }
 
 fn serve(kind: &'static str, text: impl IntoResponse) -> Response {

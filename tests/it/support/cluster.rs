@@ -114,6 +114,7 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
         listener: ListenerSettings::default(),
         origins: Origins::default(),
         sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
         notice: Duration::ZERO,
         drain: Duration::from_secs(4),
     };
