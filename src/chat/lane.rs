@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::announce::Announcer;
 use super::commit::Commit;
 use super::directory::{Directory, not_yours};
-use super::gate::Gate;
+use super::gate::{Gate, Turn};
 use super::heads::{Heads, Stored};
 use super::metrics::Stages;
 use super::send::Sent;
@@ -41,8 +41,8 @@ pub(super) struct Pending {
     pub(super) new: NewMessage,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
-    /// The gate of the session that sent it.
-    pub(super) gate: Option<Arc<Gate>>,
+    /// The gate of the session that sent it, and its turn there.
+    pub(super) gate: Option<(Arc<Gate>, Turn)>,
     pub(super) accepted: Instant,
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
 }
@@ -50,8 +50,8 @@ pub(super) struct Pending {
 impl Pending {
     /// Answers with a refusal, and closes the gate behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
-        if let Some(gate) = self.gate.filter(|_| refusal.code.is_retryable()) {
-            gate.close(self.new.conversation, &self.new.key);
+        if let Some((gate, turn)) = self.gate.filter(|_| refusal.code.is_retryable()) {
+            gate.close(self.new.conversation, &self.new.key, turn);
         }
         let _ = self.reply.send(Err(refusal));
     }
@@ -60,8 +60,16 @@ impl Pending {
         self.accepted + SEND_WAIT
     }
 
-    fn is_held_up(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| !gate.admits(self.new.conversation, &self.new.key))
+    /// Goes through its gate; answers whether it is let through.
+    fn passes_gate(&mut self) -> bool {
+        let Some((gate, turn)) = &mut self.gate else { return true };
+        match gate.admit(self.new.conversation, &self.new.key, *turn) {
+            Some(own) => {
+                *turn = own;
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -150,7 +158,7 @@ impl Lane {
     /// Refuses what may not be written here, now. What stays at the front was let through once and for all.
     async fn admit(&mut self) -> Result<(), StoreError> {
         let mut next = self.admitted;
-        while let Some(pending) = self.queue.get(next) {
+        while let Some(pending) = self.queue.get_mut(next) {
             self.members = match &pending.open {
                 Some(derived) => Some(self.parts.directory.open(derived).await?),
                 None => self.parts.directory.get(self.conversation).await?,
@@ -158,7 +166,7 @@ impl Lane {
             let is_member = self.members.as_ref().is_some_and(|members| members.has(&pending.new.sender));
             let refusal = if !is_member {
                 not_yours()
-            } else if pending.is_held_up() {
+            } else if !pending.passes_gate() {
                 Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
             } else {
                 next += 1;

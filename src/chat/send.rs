@@ -81,6 +81,10 @@ impl Chat {
         let conversation = send.conversation();
         let Send { sender, key, text, .. } = send;
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
+        let gate = gate.map(|gate| {
+            let turn = gate.turn();
+            (gate, turn)
+        });
         Pending { new, open, gate, accepted: Instant::now(), reply }
     }
 

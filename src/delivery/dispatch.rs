@@ -89,7 +89,7 @@ impl Desk {
             Ok(Envelope::Message { message, predecessor }) => {
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                self.offer(user, &SharedMessage::new(message, predecessor));
+                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor)));
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, &ServerFrame::Receipt { conversation, cursor: &cursor });
@@ -101,7 +101,7 @@ impl Desk {
         }
     }
 
-    fn offer(&self, user: &UserId, shared: &SharedMessage) {
+    fn offer(&self, user: &UserId, shared: &Arc<SharedMessage>) {
         self.registry.each_session(user, |outbox| match outbox.offer(shared) {
             Verdict::Show => self.metrics.shown.increment(1),
             Verdict::Drop => self.metrics.dropped.increment(1),

@@ -14,6 +14,7 @@ mod dispatch;
 mod metrics;
 mod outbox;
 mod position;
+mod queue;
 mod reader;
 mod registry;
 mod shared;

@@ -1,6 +1,6 @@
 //! What waits for one socket, and where its session is in each conversation.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::position::{Position, Verdict};
+use super::position::Verdict;
+use super::queue::Queue;
 use super::reader::Pull;
 use super::shared::SharedMessage;
-use crate::model::limits::{AS_OF_MARGIN, HOLE_WAIT, OUTBOX_BYTES_MAX, POSITIONS_MAX, STORE_PAUSE};
-use crate::model::{AsOf, ClientKey, ConversationId, Seq, StoreTime, Timestamp, UserId};
+use crate::model::limits::{OUTBOX_BYTES_MAX, POSITIONS_MAX, STORE_PAUSE};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
 use crate::wire::Encoding;
 
 /// An encoded frame on its way to a socket.
@@ -41,45 +42,14 @@ pub struct Start {
 pub struct Outbox {
     user: UserId,
     encoding: Encoding,
-    state: Mutex<State>,
+    queue: Mutex<Queue>,
     wake: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    frames: VecDeque<Outgoing>,
-    bytes: usize,
-    positions: HashMap<ConversationId, Position>,
-    /// Conversations to be read from the store, and not before when.
-    behind: VecDeque<(ConversationId, Instant)>,
-    /// The conversation that is being read now.
-    pulling: Option<ConversationId>,
-    /// Our own sends under way: their messages are shown by `sent`.
-    sending: Vec<(ConversationId, ClientKey)>,
-    /// Places that `sent` has shown, beyond a hole.
-    own: Vec<(ConversationId, Seq)>,
-    /// Up to when this session has been told everything.
-    as_of: AsOf,
-    /// Where conversations without a position start.
-    start: StoreTime,
-    open: bool,
 }
 
 impl Outbox {
     pub(super) fn new(user: UserId, encoding: Encoding, start: AsOf) -> Self {
-        let state = State {
-            frames: VecDeque::new(),
-            bytes: 0,
-            positions: HashMap::new(),
-            behind: VecDeque::new(),
-            pulling: None,
-            sending: Vec::new(),
-            own: Vec::new(),
-            as_of: start,
-            start: start.at.minus(AS_OF_MARGIN),
-            open: false,
-        };
-        Self { user, encoding, state: Mutex::new(state), wake: Notify::new() }
+        let queue = Queue::new(user.clone(), encoding, start);
+        Self { user, encoding, queue: Mutex::new(queue), wake: Notify::new() }
     }
 
     /// Whose session it is.
@@ -108,11 +78,11 @@ impl Outbox {
 
     /// Lets frames flow, the given one first.
     pub fn open(&self, first: Bytes) {
-        let mut state = self.lock();
-        state.open = true;
-        state.bytes += first.len();
-        state.frames.push_front(Outgoing { bytes: first, accepted: None });
-        drop(state);
+        let mut queue = self.lock();
+        queue.open = true;
+        queue.bytes += first.len();
+        queue.frames.push_front(Outgoing { bytes: first, accepted: None });
+        drop(queue);
         self.wake.notify_one();
     }
 
@@ -124,10 +94,10 @@ impl Outbox {
 
     /// Queues something that may be lost, such as a receipt: dropped when the queue is full.
     pub(super) fn push_lossy(&self, bytes: Bytes) {
-        let mut state = self.lock();
-        if state.open && state.has_room() {
-            state.push(Outgoing { bytes, accepted: None });
-            drop(state);
+        let mut queue = self.lock();
+        if queue.open && queue.has_room() {
+            queue.push(Outgoing { bytes, accepted: None });
+            drop(queue);
             self.wake.notify_one();
         }
     }
@@ -135,12 +105,12 @@ impl Outbox {
     /// Takes the next frame.
     #[must_use]
     pub fn pop(&self) -> Option<Outgoing> {
-        let mut state = self.lock();
-        let frame = state.frames.pop_front()?;
-        state.bytes -= frame.bytes.len();
-        if state.frames.is_empty() {
+        let mut queue = self.lock();
+        let frame = queue.frames.pop_front()?;
+        queue.bytes -= frame.bytes.len();
+        if queue.frames.is_empty() {
             // An idle session keeps no buffer.
-            state.frames = VecDeque::new();
+            queue.frames = VecDeque::new();
         }
         Some(frame)
     }
@@ -162,74 +132,72 @@ impl Outbox {
         self.wake.notified().await;
     }
 
-    /// Sets where the session starts in conversations that its client named. Wants what is missing.
+    /// Sets where the session starts in conversations that its client named. Wants what is missing. Once the outbox is
+    /// open, a place that was passed already is not gone back to.
     pub fn start_from(&self, starts: impl IntoIterator<Item = Start>) {
-        let mut state = self.lock();
+        let mut queue = self.lock();
+        let is_open = queue.open;
         for Start { conversation, shown, wanted } in starts {
-            let position = state.positions.entry(conversation).or_default();
-            position.advance_to(shown);
+            let position = queue.positions.entry(conversation).or_default();
+            if is_open {
+                position.advance_to(shown);
+            } else {
+                position.shown = Some(shown);
+            }
             position.wanted = position.wanted.max(wanted);
-            state.list_if_behind(conversation, Instant::now());
+            queue.settle(conversation);
+            queue.list_if_behind(conversation, Instant::now());
         }
-        drop(state);
+        drop(queue);
         self.wake.notify_one();
     }
 
     /// The conversation is known to go up to `seq`. Answers whether the session missed something.
     pub fn want(&self, conversation: ConversationId, seq: Seq) -> bool {
-        let mut state = self.lock();
-        let position = state.positions.entry(conversation).or_default();
+        let mut queue = self.lock();
+        let position = queue.positions.entry(conversation).or_default();
         position.wanted = position.wanted.max(seq);
         let behind = position.is_behind();
-        state.list_if_behind(conversation, Instant::now());
-        drop(state);
+        queue.list_if_behind(conversation, Instant::now());
+        drop(queue);
         if behind {
             self.wake.notify_one();
         }
         behind
     }
 
-    /// A send of this session begins: its message is shown by its `sent`, not by a `message`.
+    /// A send of this session begins: its message is shown by its `sent`, not by a `message`, and what comes after it
+    /// in that conversation waits for that.
     pub fn sending(&self, conversation: ConversationId, key: ClientKey) {
-        self.lock().sending.push((conversation, key));
+        self.lock().begin_sending(conversation, key);
     }
 
-    /// A send ended in a refusal.
+    /// A send ended in a refusal. If it is stored all the same, it is shown as a `message`.
     pub fn send_refused(&self, conversation: ConversationId, key: &ClientKey, answer: Bytes) {
-        let mut state = self.lock();
-        state.forget_sending(conversation, key);
-        state.push(Outgoing { bytes: answer, accepted: None });
-        drop(state);
+        let mut queue = self.lock();
+        queue.forget_sending(conversation, key);
+        queue.push(Outgoing { bytes: answer, accepted: None });
+        queue.settle(conversation);
+        queue.list_hole(conversation);
+        drop(queue);
         self.wake.notify_one();
     }
 
-    /// A send ended well: queues its `sent`, which shows the message on this socket.
-    pub fn sent(&self, sent: &crate::model::Message, predecessor: Option<StoreTime>, answer: Bytes) {
-        let (conversation, seq) = (sent.conversation, sent.seq);
-        let mut state = self.lock();
-        state.forget_sending(conversation, &sent.key);
-        state.push(Outgoing { bytes: answer, accepted: Some(sent.at) });
-        let starts_here = state.starts_here(predecessor);
-        match state.positions.entry(conversation).or_default().offer(seq, starts_here) {
-            Verdict::Show => state.show(conversation, seq),
-            Verdict::Drop => {}
-            Verdict::Want => {
-                state.own.push((conversation, seq));
-                state.list_hole(conversation);
-            }
-        }
-        drop(state);
+    /// A send ended well: queues its `sent`, made by `answer`, which is told whether this shows the message. If not, it
+    /// was shown before, or something before it is missing and it comes as a `message` in its turn.
+    pub fn sent(&self, sent: &Message, predecessor: Option<StoreTime>, answer: impl FnOnce(bool) -> Bytes) {
+        self.lock().offer_sent(sent, predecessor, answer);
         self.wake.notify_one();
     }
 
     /// Offers a message that came from the bus.
-    pub(super) fn offer(&self, shared: &SharedMessage) -> Verdict {
-        let mut state = self.lock();
-        let verdict = state.offer(&self.user, self.encoding, shared);
+    pub(super) fn offer(&self, shared: &Arc<SharedMessage>) -> Verdict {
+        let mut queue = self.lock();
+        let verdict = queue.offer(shared);
         if verdict == Verdict::Want {
-            state.list_hole(shared.message.conversation);
+            queue.list_hole(shared.message.conversation);
         }
-        drop(state);
+        drop(queue);
         if verdict != Verdict::Drop {
             self.wake.notify_one();
         }
@@ -240,73 +208,55 @@ impl Outbox {
     /// [`pulled`](Self::pulled) or [`pull_failed`](Self::pull_failed).
     #[must_use]
     pub fn next_pull(&self, now: Instant) -> Option<Pull> {
-        let mut state = self.lock();
-        if !state.open || state.pulling.is_some() || state.bytes > OUTBOX_BYTES_MAX / 4 {
-            return None;
-        }
-        for _ in 0..state.behind.len() {
-            let (conversation, not_before) = state.behind.pop_front()?;
-            if not_before > now {
-                state.behind.push_back((conversation, not_before));
-                continue;
-            }
-            let start = state.start;
-            let Some(position) = state.positions.get_mut(&conversation) else { continue };
-            position.listed = false;
-            if position.is_behind() {
-                let pull = Pull { conversation, shown: position.shown, wanted: position.wanted, start };
-                state.pulling = Some(conversation);
-                return Some(pull);
-            }
-        }
-        None
+        let mut queue = self.lock();
+        let may_pull = queue.open && queue.pulling.is_none() && queue.bytes <= OUTBOX_BYTES_MAX / 4;
+        if may_pull { queue.next_pull(now) } else { None }
     }
 
     /// When [`next_pull`](Self::next_pull) may have something that it does not have yet.
     #[must_use]
     pub fn next_pull_at(&self) -> Option<Instant> {
-        let state = self.lock();
-        state.behind.iter().map(|(_, not_before)| *not_before).min()
+        let queue = self.lock();
+        queue.behind.iter().map(|(_, not_before)| *not_before).min()
     }
 
     /// Where a conversation starts for this session, as read from the store.
     pub(super) fn starts_after(&self, conversation: ConversationId, base: Seq) {
-        let mut state = self.lock();
-        let position = state.positions.entry(conversation).or_default();
+        let mut queue = self.lock();
+        let position = queue.positions.entry(conversation).or_default();
         if position.shown.is_none() {
             position.advance_to(base);
         }
-        let shown = position.shown;
-        state.own.retain(|(of, seq)| *of != conversation || Some(*seq) > shown);
+        queue.settle(conversation);
     }
 
     /// Offers messages read from the store, ascending without a hole; returns how many were queued. It stops when the
     /// queue is full: the rest is read again later.
     pub(super) fn pulled(&self, conversation: ConversationId, messages: &[Arc<SharedMessage>]) -> usize {
-        let mut state = self.lock();
+        let mut queue = self.lock();
         let mut shown = 0;
         for message in messages {
-            match state.offer(&self.user, self.encoding, message) {
+            match queue.offer(message) {
                 Verdict::Show => shown += 1,
                 Verdict::Drop => {}
                 Verdict::Want => break,
             }
         }
-        state.pulling = None;
+        queue.pulling = None;
         // What is wanted exists, so that a page without anything new means that it cannot be read yet.
         let pause = if shown > 0 { Duration::ZERO } else { STORE_PAUSE };
-        state.list_if_behind(conversation, Instant::now() + pause);
-        drop(state);
+        queue.list_if_behind(conversation, Instant::now() + pause);
+        drop(queue);
         self.wake.notify_one();
         shown
     }
 
     /// The store did not answer: try again in a moment.
     pub(super) fn pull_failed(&self, conversation: ConversationId) {
-        let mut state = self.lock();
-        state.pulling = None;
-        state.list_if_behind(conversation, Instant::now() + STORE_PAUSE * 5);
-        drop(state);
+        let mut queue = self.lock();
+        queue.pulling = None;
+        queue.list_if_behind(conversation, Instant::now() + STORE_PAUSE * 5);
+        drop(queue);
         self.wake.notify_one();
     }
 
@@ -318,92 +268,14 @@ impl Outbox {
 
     /// Moves the session's `as_of` up to `sure`, unless something is still owed from before; answers where it is.
     pub(super) fn advance_as_of(&self, sure: StoreTime) -> AsOf {
-        let mut state = self.lock();
-        if state.behind.is_empty() && state.pulling.is_none() {
-            state.as_of.at = state.as_of.at.max(sure);
+        let mut queue = self.lock();
+        if queue.is_whole() {
+            queue.as_of.at = queue.as_of.at.max(sure);
         }
-        state.as_of
+        queue.as_of
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn has_room(&self) -> bool {
-        self.bytes < OUTBOX_BYTES_MAX
-    }
-
-    fn push(&mut self, frame: Outgoing) {
-        self.bytes += frame.bytes.len();
-        self.frames.push_back(frame);
-    }
-
-    /// Whether everything before a message is older than what this session is owed.
-    fn starts_here(&self, predecessor: Option<StoreTime>) -> bool {
-        predecessor.is_some_and(|stored| stored < self.start)
-    }
-
-    /// The one way of every message into the queue.
-    fn offer(&mut self, user: &UserId, encoding: Encoding, shared: &SharedMessage) -> Verdict {
-        let message = &shared.message;
-        let can_show = self.open && self.has_room();
-        let starts_here = self.starts_here(shared.predecessor);
-        let position = self.positions.entry(message.conversation).or_default();
-        match position.offer(message.seq, starts_here) {
-            Verdict::Show if message.sender == *user && self.is_sending(message.conversation, &message.key) => {
-                self.show(message.conversation, message.seq);
-                Verdict::Show
-            }
-            Verdict::Show if can_show => {
-                self.push(Outgoing { bytes: shared.frame(encoding), accepted: Some(message.at) });
-                self.show(message.conversation, message.seq);
-                Verdict::Show
-            }
-            Verdict::Show => Verdict::Want,
-            verdict => verdict,
-        }
-    }
-
-    /// Marks a place as shown, and those after it that `sent` has shown before.
-    fn show(&mut self, conversation: ConversationId, seq: Seq) {
-        let position = self.positions.entry(conversation).or_default();
-        position.advance_to(seq);
-        let mut next = seq.next();
-        while let Some(index) = self.own.iter().position(|own| *own == (conversation, next)) {
-            self.own.swap_remove(index);
-            position.advance_to(next);
-            next = next.next();
-        }
-    }
-
-    /// Something before a message is missing: it may be on its way, unless we do not even know where we start, or have
-    /// no room for it anyway.
-    fn list_hole(&mut self, conversation: ConversationId) {
-        let is_placed = self.positions.get(&conversation).is_some_and(|position| position.shown.is_some());
-        let wait = if is_placed && self.has_room() { HOLE_WAIT } else { Duration::ZERO };
-        self.list_if_behind(conversation, Instant::now() + wait);
-    }
-
-    fn list_if_behind(&mut self, conversation: ConversationId, not_before: Instant) {
-        let Some(position) = self.positions.get_mut(&conversation) else { return };
-        if !position.is_behind() || self.pulling == Some(conversation) {
-            return;
-        }
-        if !position.listed {
-            position.listed = true;
-            self.behind.push_back((conversation, not_before));
-        }
-    }
-
-    fn is_sending(&self, conversation: ConversationId, key: &ClientKey) -> bool {
-        self.sending.iter().any(|(of, sent)| *of == conversation && sent == key)
-    }
-
-    fn forget_sending(&mut self, conversation: ConversationId, key: &ClientKey) {
-        if let Some(index) = self.sending.iter().position(|(of, sent)| *of == conversation && sent == key) {
-            self.sending.swap_remove(index);
-        }
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

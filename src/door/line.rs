@@ -20,7 +20,8 @@ use crate::model::limits::{CLOSE_WAIT, FAREWELL_BYTES_MAX};
 #[derive(Debug)]
 pub(super) struct Line {
     stream: TcpStream,
-    patience: Option<Patience>,
+    /// In a box, for no idle WebSocket has any.
+    patience: Option<Box<Patience>>,
     guest: Option<Arc<Unauthenticated>>,
     farewell_bytes: u64,
     house: Arc<House>,
@@ -31,7 +32,7 @@ impl Line {
     /// A connection on which HTTP is about to be spoken.
     pub(super) fn new(stream: TcpStream, house: Arc<House>, place: Place, stage: Arc<Stage>) -> Self {
         let patience = Patience::new(stage, house.settings.header_wait, house.settings.idle_wait);
-        Self { stream, patience: Some(patience), guest: None, farewell_bytes: 0, house, _place: place }
+        Self { stream, patience: Some(Box::new(patience)), guest: None, farewell_bytes: 0, house, _place: place }
     }
 
     /// HTTP is over: from here on, whoever reads has their own patience. The guest stays until the line ends.

@@ -60,7 +60,8 @@ impl Upgrade {
     {
         let Self { accept_key, chosen, pending, guest, .. } = self;
         tokio::spawn(async move {
-            if let Some(socket) = open(pending, guest).await {
+            // In a box that is gone afterwards: the task keeps room for the largest thing it ever waits for.
+            if let Some(socket) = Box::pin(open(pending, guest)).await {
                 use_socket(socket).await;
             }
         });

@@ -54,6 +54,9 @@ pub const BAD_FRAMES_MAX: u32 = 20;
 /// Bytes waiting for one socket. At the bound, messages are no longer queued: the session keeps its cursors only and
 /// reads them from the store as the socket drains.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Messages of one session that came before their turn, kept until the one before them comes. What finds no room is
+/// read from the store when it is its turn.
+pub const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// Requests of one session under way at once. At the bound, its socket is not read.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
 /// Conversations that one session keeps a position in. Beyond, the client is told to reconnect, which starts afresh.
@@ -72,8 +75,7 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const ATTEMPTS_WAITING_MAX: usize = 4_096;
 /// Messages waiting for their conversation's head to be raised; beyond, their lanes wait.
 pub const HEADS_WAITING_MAX: usize = 16 * 1024;
-/// Conversations in which one session may have a refused send outstanding; beyond, all its other sends are refused
-/// with `blocked`.
+/// Refused sends that one session is expected to bring back; beyond, all its other sends are refused with `blocked`.
 pub const GATES_MAX: usize = 256;
 /// Conversations whose members one node remembers; beyond, it forgets all and reads again.
 pub const MEMBERSHIPS_MAX: usize = 200_000;

@@ -20,10 +20,8 @@ use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
 use crate::door::listener::{ListenerSettings, serve};
 use crate::door::native::{self, Native};
-use crate::door::ops;
 use crate::door::origin::Origins;
-use crate::door::page::{self, Page};
-use crate::door::rest::{self, Api, Paces};
+use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock};
 use crate::session::{Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
@@ -121,20 +119,20 @@ impl Node {
             metrics: Metrics::new(),
         });
         let origins = Arc::new(settings.origins.clone());
-        let api = Arc::new(Api {
+        let api = rest::Api {
             chat,
             verifier,
             clock: clock.clone(),
             chance,
-            requests: Paces::new(settings.requests),
-            sends: Paces::new(settings.sends),
+            requests: rest::Paces::new(settings.requests),
+            sends: rest::Paces::new(settings.sends),
             origins: origins.clone(),
             refusals: services.metrics.clone(),
-        });
+        };
         let router = Router::new()
             .merge(native::routes(Native { services, origins, sessions: sessions.clone() }))
-            .merge(rest::routes(api))
-            .merge(page::routes(Page { minter, clock }));
+            .merge(rest::routes(Arc::new(api)))
+            .merge(page::routes(page::Page { minter, clock }));
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));

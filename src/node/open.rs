@@ -85,6 +85,9 @@ async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result<OpenBus, S
     }
 }
 
+/// What one user may ask for over REST.
+const REST_REQUESTS: Rate = Rate { per_second: 50.0, burst: 200.0 };
+
 /// How a node behaves, as configured.
 #[must_use]
 pub fn settings(config: &Config) -> Settings {
@@ -105,8 +108,7 @@ pub fn settings(config: &Config) -> Settings {
         },
         origins: Origins::new(config.allowed_origins.clone()),
         sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
-        // What a frame is to a connection, a request is here.
-        requests: Rate { per_second: f64::from(rates.frames_per_second), burst: f64::from(rates.frames_per_second) },
+        requests: REST_REQUESTS,
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

@@ -36,6 +36,9 @@ pub enum ServerFrame<'a> {
         id: MessageId,
         /// When it was accepted.
         at: Timestamp,
+        /// Whether this answer shows the message on this connection: it is the next one of its conversation. If not, it
+        /// was shown before, or it comes as a `message` when it is its turn.
+        shown: bool,
     },
     /// A message, in order, once.
     Message(&'a Message),

@@ -69,14 +69,16 @@ pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) 
     let from = preview.from.as_str();
     let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, signed(now.0));
     connection.prepare_cached(sql)?.execute(raised)?;
-    if last == 0 {
-        let sql = "INSERT INTO recent (user, activity, conversation) \
-                   SELECT user, ?2, conversation FROM members WHERE conversation = ?1";
-        connection.prepare_cached(sql)?.execute((id, signed(now.0)))?;
-    } else if activity != signed(now.0) {
-        let sql = "UPDATE recent SET activity = ?3 WHERE activity = ?2 AND conversation = ?1 \
-                   AND user IN (SELECT user FROM members WHERE conversation = ?1)";
-        connection.prepare_cached(sql)?.execute((id, activity, signed(now.0)))?;
+    let mut members = connection.prepare_cached("SELECT user FROM members WHERE conversation = ?1")?;
+    let mut leave =
+        connection.prepare_cached("DELETE FROM recent WHERE user = ?1 AND activity = ?2 AND conversation = ?3")?;
+    let mut enter =
+        connection.prepare_cached("INSERT INTO recent (user, activity, conversation) VALUES (?1, ?2, ?3)")?;
+    let mut users = members.query([id])?;
+    while let Some(row) = users.next()? {
+        let user = row.get_ref(0)?.as_str()?;
+        leave.execute((user, activity, id))?;
+        enter.execute((user, signed(now.0), id))?;
     }
     Ok(())
 }

@@ -28,6 +28,9 @@ const LOG_PAGES_PENDING: i64 = 2_000;
 /// let it come to this.
 const LOG_PAGES_MAX: i64 = 16_000;
 
+/// How often the writer tries to make room on a full disk, while writes are asked for.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
 /// What is in the queue.
 pub(super) enum Command {
     /// A write.
@@ -53,7 +56,8 @@ pub(super) struct Desk {
     recorded: StoreTime,
     health: Arc<Health>,
     meters: Arc<WriteMeters>,
-    full: bool,
+    /// While the disk is full: when to try next to make room on it.
+    full: Option<Instant>,
 }
 
 impl Desk {
@@ -66,7 +70,7 @@ impl Desk {
         meters: Arc<WriteMeters>,
     ) -> Self {
         let recorded = clock.shown();
-        Self { commands, place, connection: Some(connection), clock, recorded, health, meters, full: false }
+        Self { commands, place, connection: Some(connection), clock, recorded, health, meters, full: None }
     }
 
     /// Works until the last word, or until nobody is left to say it.
@@ -171,13 +175,22 @@ impl Desk {
         }
     }
 
+    /// Folds the log into the file where the log has grown, and where the disk is full: the log is what can be done
+    /// without.
     fn checkpoint_if_due(&mut self) {
+        if let Some(next) = self.full {
+            if next <= Instant::now() {
+                self.full = Some(Instant::now() + ROOM_PAUSE);
+                self.make_room();
+            }
+            return;
+        }
         let Some(log) = self.connection.as_ref().map(|connection| schema::checkpoint(connection, Checkpoint::Look))
         else {
             return;
         };
         match log {
-            Ok(log) if log.pages >= LOG_PAGES_MAX && !self.full => self.checkpoint(Checkpoint::Restart),
+            Ok(log) if log.pages >= LOG_PAGES_MAX => self.checkpoint(Checkpoint::Restart),
             Ok(log) if log.pending >= LOG_PAGES_PENDING => self.checkpoint(Checkpoint::Passive),
             Ok(_) => {}
             Err(error) => {
@@ -196,11 +209,23 @@ impl Desk {
         }
     }
 
+    fn make_room(&mut self) {
+        match self.connection() {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.checkpoint(Checkpoint::Truncate);
+            }
+            Err(error) => {
+                self.note(&error);
+            }
+        }
+    }
+
     /// Takes note of a failure and answers what it means.
     fn note(&mut self, error: &rusqlite::Error) -> StoreError {
         self.health.note(error);
-        if is_full(error) && !self.full {
-            self.full = true;
+        if is_full(error) && self.full.is_none() {
+            self.full = Some(Instant::now());
             tracing::error!(%error, "the disk is full: nothing can be written until there is room; reads go on");
         }
         let meaning = meaning(error);
@@ -210,9 +235,11 @@ impl Desk {
 
     /// Takes note that something was written.
     fn has_room(&mut self) {
-        if self.full {
-            self.full = false;
+        if self.full.take().is_some() {
             tracing::info!("there is room on the disk again: writes go on");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,6 +200,7 @@ fn item<T>(
         Err(error) => {
             run("ROLLBACK TO item")?;
             run("RELEASE item")?;
+            tracing::error!(%error, "one write could not be done and left no trace");
             Ok(Err(meaning(&error)))
         }
     }

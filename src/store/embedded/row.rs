@@ -64,15 +64,16 @@ pub(super) fn message(conversation: ConversationId, row: &Row<'_>) -> rusqlite::
 
 /// Sixty-four bits over everything that a row says.
 pub(super) fn checksum(message: &Message, stored: StoreTime) -> i64 {
-    let text = |text: &str| [&(text.len() as u64).to_be_bytes(), text.as_bytes()].concat();
+    let (sender, key) = (message.sender.as_str(), message.key.as_str());
     let digest = Sha256::new()
         .chain_update(message.conversation.as_bytes())
         .chain_update(message.seq.0.to_be_bytes())
         .chain_update(message.id.as_bytes())
         .chain_update(message.at.0.to_be_bytes())
         .chain_update(stored.0.to_be_bytes())
-        .chain_update(text(message.sender.as_str()))
-        .chain_update(text(message.key.as_str()))
+        .chain_update([sender.len() as u8, key.len() as u8])
+        .chain_update(sender)
+        .chain_update(key)
         .chain_update(&message.text)
         .finalize();
     let mut first = [0; 8];

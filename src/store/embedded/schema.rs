@@ -6,7 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::directory::{OpenError, Place};
-use super::fault::damaged;
+use super::fault::{damaged, is_full};
 use super::row::{natural, signed};
 use crate::model::{Chance, Generation, StoreTime};
 
@@ -113,8 +113,13 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
         return Err(OpenError::Newer { file: place.file().to_owned(), found, known: VERSION });
     }
     // What a crash left in the log goes into the file and to the disk before anybody reads it: after a failed fsync,
-    // the log that was just read may exist in memory only.
-    checkpoint(&connection, Checkpoint::Truncate).map_err(unusable)?;
+    // the log that was just read may exist in memory only. Without room for that, reads still go on.
+    match checkpoint(&connection, Checkpoint::Truncate) {
+        Err(error) if is_full(&error) => tracing::error!(%error, "the disk is full: messages can be read, not sent"),
+        other => {
+            other.map_err(unusable)?;
+        }
+    }
     let meta = connection.query_one("SELECT generation, clock FROM meta", [], |row| {
         let generation = Generation(row.get::<_, i64>(0)?.cast_unsigned());
         Ok(Meta { generation, clock: StoreTime(natural(row.get(1)?)?) })
@@ -152,6 +157,8 @@ fn connect(place: &Place, access: OpenFlags, cache_mebibytes: i64) -> rusqlite::
     connection.pragma_update(None, "cache_size", -1_024 * cache_mebibytes)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Plans are made once, not again for every value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Closing the last connection would fold the log in once more, even after a failed fsync.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -217,4 +224,66 @@ pub(super) fn record(connection: &Connection, clock: StoreTime) -> rusqlite::Res
 
 fn integer(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
     connection.query_one(sql, [], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SystemChance;
+    use crate::store::embedded::directory::prepare;
+
+    #[test]
+    fn a_newer_file_is_refused_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let place = prepare(home.path()).unwrap();
+        let (connection, _) = open(&place, &SystemChance).unwrap();
+        connection.execute("UPDATE meta SET schema = ?1", [VERSION + 1]).unwrap();
+        drop(connection);
+        let refusal = open(&place, &SystemChance).unwrap_err();
+        assert!(matches!(refusal, OpenError::Newer { found: 2, known: 1, .. }), "{refusal}");
+        assert!(refusal.to_string().contains("newer version (schema 2, this one knows 1)"), "{refusal}");
+    }
+
+    #[test]
+    fn a_foreign_file_is_refused_and_left_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let place = prepare(home.path()).unwrap();
+        let foreign = Connection::open(place.file()).unwrap();
+        foreign.execute_batch("CREATE TABLE birds (name TEXT)").unwrap();
+        drop(foreign);
+        let text = b"dear diary, this is not a database at all, and it is longer than any header of one".repeat(20);
+        for content in [std::fs::read(place.file()).unwrap(), text] {
+            std::fs::write(place.file(), &content).unwrap();
+            let refusal = open(&place, &SystemChance).unwrap_err();
+            assert!(matches!(refusal, OpenError::Foreign { .. }), "{refusal}");
+            assert_eq!(std::fs::read(place.file()).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn each_file_is_a_history_of_its_own() {
+        let generation = || {
+            let home = tempfile::tempdir().unwrap();
+            let place = prepare(home.path()).unwrap();
+            let (connection, made) = open(&place, &SystemChance).unwrap();
+            drop(connection);
+            let (_, found) = open(&place, &SystemChance).unwrap();
+            assert_eq!(made.generation, found.generation);
+            made.generation
+        };
+        assert_ne!(generation(), generation());
+    }
+
+    #[test]
+    fn every_commit_is_synced() {
+        let home = tempfile::tempdir().unwrap();
+        let place = prepare(home.path()).unwrap();
+        let (first, _) = open(&place, &SystemChance).unwrap();
+        for connection in [first, writer(&place).unwrap()] {
+            assert_eq!(integer(&connection, "PRAGMA synchronous").unwrap(), 2, "FULL");
+            let mode: String = connection.query_one("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+            assert_eq!(mode, "wal");
+            assert_eq!(integer(&connection, "PRAGMA wal_autocheckpoint").unwrap(), 0);
+        }
+    }
 }

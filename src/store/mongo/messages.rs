@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
@@ -16,8 +16,8 @@ use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 use crate::model::{ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
 use crate::store::{Attempt, Messages, Outcome, Span, StoreError, Tail};
 
-/// Places looked at in one step of the search for a time: a million messages are searched in four steps.
-const PROBES: u64 = 32;
+/// Places that the search for a time looks at one after another, once it has come that near.
+const NEAR: u64 = 64;
 
 #[async_trait]
 impl Messages for MongoStore {
@@ -49,7 +49,7 @@ impl Messages for MongoStore {
         self.runner
             .run(Operation::Tail, move |session| {
                 async move {
-                    let last = last(&messages, session, conversation).await?;
+                    let last = last(&messages, session, conversation, Seq(u64::MAX)).await?;
                     match (last, before) {
                         (Some(last), Some(before)) if last.stored >= before => {
                             last_before(&messages, session, conversation, last, before).await
@@ -141,79 +141,44 @@ impl MongoStore {
     }
 }
 
-fn key(conversation: ConversationId, seq: Seq) -> mongodb::bson::Bson {
+fn key(conversation: ConversationId, seq: Seq) -> Bson {
     binary(&place(conversation, seq))
 }
 
-/// What is needed of a message to say where and when it was stored.
-fn place_and_time() -> Document {
-    doc! { "ts": 1 }
+/// The last messages of a conversation in a range of places, newest first, with no more of each than its place and time.
+fn places(conversation: ConversationId, from: Seq, to: Seq, limit: usize) -> Read {
+    let range = doc! { "$gte": key(conversation, from), "$lte": key(conversation, to) };
+    Read { filter: doc! { "_id": range }, sort: doc! { "_id": -1 }, limit, projection: doc! { "ts": 1 } }
 }
 
 async fn last(
     messages: &Collection<RawDocumentBuf>,
     session: &mut ClientSession,
     conversation: ConversationId,
+    to: Seq,
 ) -> DriverResult<Option<Tail>> {
-    let whole = doc! { "$gte": key(conversation, Seq::ZERO), "$lte": key(conversation, Seq(u64::MAX)) };
-    let what = Read { filter: doc! { "_id": whole }, sort: doc! { "_id": -1 }, limit: 1, projection: place_and_time() };
-    Ok(read(messages, session, what, read_tail).await?.pop())
+    Ok(read(messages, session, places(conversation, Seq::ZERO, to, 1), read_tail).await?.pop())
 }
 
-/// The last message stored before a time, given one that was not. Times never decrease along a conversation, so this
-/// narrows the places between one that was before and one that was not.
+/// The last message stored before a time, given one that was not. Times never decrease along a conversation, so the
+/// place is closed in on: from the end in growing steps, because most questions are about a short while ago, and then by
+/// halves.
 async fn last_before(
     messages: &Collection<RawDocumentBuf>,
     session: &mut ClientSession,
     conversation: ConversationId,
-    last: Tail,
+    last_known: Tail,
     before: StoreTime,
 ) -> DriverResult<Option<Tail>> {
-    let (mut earlier, mut later) = (None::<Tail>, last.seq.0);
-    loop {
-        let lowest = earlier.map_or(0, |tail| tail.seq.0);
-        let between = probes(lowest, later);
-        if between.is_empty() {
-            return Ok(earlier);
-        }
-        let places: Vec<_> = between.iter().map(|&seq| key(conversation, Seq(seq))).collect();
-        let what = Read {
-            filter: doc! { "_id": { "$in": places } },
-            sort: doc! { "_id": 1 },
-            limit: between.len(),
-            projection: place_and_time(),
-        };
-        let found = read(messages, session, what, read_tail).await?;
-        if found.len() < between.len() {
-            return Err(super::Malformed::Value("a conversation with a hole").into());
-        }
-        let first_later = found.partition_point(|tail| tail.stored < before);
-        later = found.get(first_later).map_or(later, |tail| tail.seq.0);
-        earlier = first_later.checked_sub(1).map(|index| found[index]).or(earlier);
-    }
-}
-
-/// At most [`PROBES`] places strictly between two, evenly spread.
-fn probes(lowest: u64, highest: u64) -> Vec<u64> {
-    let gap = highest.saturating_sub(lowest);
-    let step = gap.div_ceil(PROBES + 1).max(1);
-    (1..=PROBES).map(|n| lowest + n * step).take_while(|&place| place < highest).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probes_narrow_every_gap_to_nothing() {
-        assert_eq!(probes(0, 1), Vec::<u64>::new());
-        assert_eq!(probes(4, 7), [5, 6]);
-        for gap in [2, 31, 32, 33, 34, 1_000, 1_000_000, u64::MAX >> 8] {
-            let places = probes(10, 10 + gap);
-            assert!(!places.is_empty() && places.len() as u64 <= PROBES, "{gap}");
-            assert!(places.is_sorted() && places[0] > 10 && places[places.len() - 1] < 10 + gap, "{gap}");
-            let longest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
-            assert!(longest <= gap.div_ceil(PROBES + 1), "{gap}: {longest}");
+    let (mut earlier, mut later, mut step) = (0, last_known.seq.0, NEAR);
+    while later.saturating_sub(earlier) > NEAR {
+        let probe = later.saturating_sub(step).max(earlier + (later - earlier) / 2);
+        step = step.saturating_mul(8);
+        match last(messages, session, conversation, Seq(probe)).await? {
+            Some(tail) if tail.stored >= before => later = tail.seq.0,
+            _ => earlier = probe,
         }
     }
+    let near = places(conversation, Seq(earlier), Seq(later), NEAR as usize + 1);
+    Ok(read(messages, session, near, read_tail).await?.into_iter().find(|tail| tail.stored < before))
 }

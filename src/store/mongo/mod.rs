@@ -22,7 +22,6 @@ use mongodb::{Collection, Database};
 pub use self::connect::ConnectError;
 use self::connect::Connected;
 use self::metrics::Operation;
-use self::outcome::Malformed;
 use self::run::{Failure, Runner};
 use super::{Store, StoreError};
 use crate::model::{Chance, Generation, StoreTime};

@@ -123,6 +123,20 @@ pub(crate) async fn raising_again_changes_nothing(fixture: impl Fixture) {
     store.raise(&[]).await.unwrap();
 }
 
+pub(crate) async fn a_head_rises_also_where_the_message_came_first(fixture: impl Fixture) {
+    let store = fixture.store();
+    let talk = Conversation::direct(&somebody("ann"), &somebody("bob"));
+    let all = fill(&*store, talk.id, &talk.members[0], 1, 2).await;
+    store.open(&talk).await.unwrap();
+    let before = store.now().await.unwrap();
+    store.raise(&all[1..]).await.unwrap();
+
+    let head = summary(&*store, &talk).await;
+    assert_eq!((head.last_seq, &head.last), (Seq(2), &Some(Preview::of(&all[1]))));
+    assert!(head.activity >= before, "{head:?} at {before:?}");
+    assert_eq!(store.list(&talk.members[1], None, 5).await.unwrap(), [head]);
+}
+
 pub(crate) async fn many_heads_rise_at_once(fixture: impl Fixture) {
     let store = fixture.store();
     let talks = talks(&*store, BATCH_MESSAGES_MAX).await;

@@ -70,6 +70,7 @@ macro_rules! store_contract {
             conversations: get_answers_those_that_exist;
             conversations: a_head_only_rises;
             conversations: raising_again_changes_nothing;
+            conversations: a_head_rises_also_where_the_message_came_first;
             conversations: many_heads_rise_at_once;
             conversations: rival_raises_leave_the_highest;
             conversations: the_preview_is_cut_between_characters;

@@ -13,8 +13,8 @@ use switchboard::store::{Attempt, Messages, Outcome, Span};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::connect;
 use super::talk::{attempt, key, somebody};
+use super::{connect, database, is_rising, times};
 use crate::support::services::Mongo;
 
 /// Conversations in which all rivals write.
@@ -221,7 +221,7 @@ async fn survives(fault: impl AsyncFnOnce(&Mongo)) -> Arc<Tally> {
 }
 
 async fn judge(mongo: &Mongo, talks: &[Conversation], acked: &[Vec<Said>]) {
-    let store = connect(&mongo.uri()).await;
+    let (store, database) = (connect(&mongo.uri()).await, database(mongo).await);
     for (index, talk) in talks.iter().enumerate() {
         let stored = everything(&store, talk).await;
         let places: Vec<u64> = stored.iter().map(|message| message.seq.0).collect();
@@ -237,6 +237,7 @@ async fn judge(mongo: &Mongo, talks: &[Conversation], acked: &[Vec<Said>]) {
         let stored: Vec<(u64, &str)> = stored.iter().map(|message| (message.seq.0, message.key.as_str())).collect();
         assert_eq!(stored.len(), expected.len(), "as many as were acknowledged");
         assert_eq!(stored, expected, "each where it was acknowledged, and nothing else");
+        assert!(is_rising(&times(&database, talk.id).await), "the store's own times rise, whoever was primary");
     }
 }
 

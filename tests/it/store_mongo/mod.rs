@@ -11,8 +11,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use mongodb::Client;
-use switchboard::model::SystemChance;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, Document, Timestamp, doc};
+use switchboard::model::{ConversationId, SystemChance};
 use switchboard::store::Store;
 use switchboard::store::mongo::{MongoOptions, MongoStore};
 use tokio::sync::Mutex;
@@ -40,6 +43,29 @@ async fn connect(uri: &str) -> MongoStore {
 /// The database of a store, as an administrator sees it.
 async fn database(mongo: &Mongo) -> mongodb::Database {
     Client::with_uri_str(mongo.uri()).await.unwrap().database("switchboard")
+}
+
+fn bytes(bytes: &[u8]) -> Bson {
+    Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() })
+}
+
+/// The key of the message at a place.
+fn place(conversation: ConversationId, seq: u64) -> Bson {
+    bytes(&[conversation.as_bytes().as_slice(), &seq.to_be_bytes()].concat())
+}
+
+/// The server's own times of a conversation's messages, in the order of their places.
+async fn times(database: &mongodb::Database, conversation: ConversationId) -> Vec<Timestamp> {
+    let messages = database.collection::<Document>("messages");
+    let range = doc! { "$gte": place(conversation, 0), "$lte": place(conversation, u64::MAX) };
+    let found = messages.find(doc! { "_id": range }).sort(doc! { "_id": 1 }).await.unwrap();
+    let all: Vec<Document> = found.try_collect().await.unwrap();
+    all.iter().map(|message| message.get_timestamp("ts").unwrap()).collect()
+}
+
+/// Whether each is later than the one before.
+fn is_rising(times: &[Timestamp]) -> bool {
+    times.is_sorted_by(|one, next| (one.time, one.increment) < (next.time, next.increment))
 }
 
 struct OnMongo {

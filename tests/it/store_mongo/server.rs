@@ -1,26 +1,14 @@
 //! What the store relies on of the server, and that it uses it well.
 
 use futures_util::TryStreamExt;
-use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, Bson, DateTime, Document, Timestamp, doc};
+use mongodb::bson::{Bson, DateTime, Document, Timestamp, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
-use switchboard::model::{Conversation, ConversationId, CursorKind, Seq, StoreTime, UserId};
+use switchboard::model::{Conversation, CursorKind, Seq, StoreTime, UserId};
 use switchboard::store::{Attempt, Conversations, Messages, Outcome, People, Since, Span, Store};
 
 use super::talk::{attempt, key, run, somebody, talk};
-use super::{connect, database, shared};
-
-fn bytes(bytes: &[u8]) -> Bson {
-    Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() })
-}
-
-/// The server's own times of a conversation's messages, in key order.
-async fn times(database: &mongodb::Database, conversation: ConversationId) -> Vec<Timestamp> {
-    let messages = database.collection::<Document>("messages");
-    let found = messages.find(doc! { "c": bytes(conversation.as_bytes()) }).sort(doc! { "_id": 1 }).await.unwrap();
-    let all: Vec<Document> = found.try_collect().await.unwrap();
-    all.iter().map(|message| message.get_timestamp("ts").unwrap()).collect()
-}
+use super::{bytes, connect, database, is_rising, place, shared, times};
+use crate::support::services::Mongo;
 
 #[tokio::test]
 async fn the_server_stamps_every_message_of_a_bulk_in_order() {
@@ -39,7 +27,7 @@ async fn the_server_stamps_every_message_of_a_bulk_in_order() {
     let stamps = times(&database, talk.id).await;
     assert_eq!(stamps.len(), 301);
     assert!(stamps[0].time > 1_500_000_000, "{:?}", stamps[0]);
-    assert!(stamps.is_sorted_by(|one, next| (one.time, one.increment) < (next.time, next.increment)));
+    assert!(is_rising(&stamps));
 
     let ann = somebody("ann");
     let talks: Vec<_> = (0..200).map(|n| Conversation::direct(&ann, &somebody(&format!("bob{n}"))).id).collect();
@@ -72,7 +60,7 @@ async fn a_duplicate_names_the_key_that_was_taken() {
     let messages = database(&mongo).await.collection::<Document>("messages");
     let stored = messages.find_one(doc! { "c": bytes(talk.id.as_bytes()) }).await.unwrap().unwrap();
     let mut same_key = stored.clone();
-    same_key.insert("_id", bytes(&[talk.id.as_bytes().as_slice(), &[9; 8]].concat()));
+    same_key.insert("_id", place(talk.id, 99));
     for (document, expected) in [(stored, " dup key: { _id: "), (same_key, " index: key ")] {
         let error = messages.insert_one(document).await.unwrap_err();
         let ErrorKind::Write(WriteFailure::WriteError(error)) = *error.kind else { panic!("{error}") };
@@ -115,6 +103,32 @@ async fn say(store: &dyn Store, talk: &Conversation, seq: u64) {
     store.raise(&[said.message.at_seq(said.seq)]).await.unwrap();
 }
 
+/// A database of the test's own, in which the server notes every request from now on.
+async fn noting(mongo: &Mongo, name: &str) -> mongodb::Database {
+    let database = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap().database(name);
+    database.run_command(doc! { "profile": 2 }).await.unwrap();
+    database
+}
+
+/// A primary that was elected a moment ago may not know yet what is certain: so each read names what it must see.
+#[tokio::test]
+async fn a_read_names_the_last_write_that_was_acknowledged() {
+    let mongo = shared().await;
+    let store = connect(&mongo.uri().replace("/?", "/causal?")).await;
+    let talk = talk(&store).await;
+    let database = noting(&mongo, "causal").await;
+    for seq in 1..=3 {
+        assert_eq!(store.append_each(run(talk.id, &talk.members[0], seq, seq)).await, [Outcome::Stored]);
+        store.tail(talk.id, None).await.unwrap();
+        let noted = plan(&database, doc! { "command.find": "messages" }).await;
+        let concern = noted.get_document("readConcern").unwrap();
+        assert_eq!(concern.get_str("level").unwrap(), "majority");
+        let after = concern.get_timestamp("afterClusterTime").unwrap();
+        let written = times(&database, talk.id).await.pop().unwrap();
+        assert!((after.time, after.increment) >= (written.time, written.increment), "{concern} {written}");
+    }
+}
+
 /// Every read of the hot path goes by an index in its order, and looks at no more than it answers.
 #[tokio::test]
 async fn reads_look_only_at_what_they_answer() {
@@ -132,8 +146,7 @@ async fn reads_look_only_at_what_they_answer() {
     assert_eq!(outcomes, vec![Outcome::Stored; 89]);
     store.advance(first.id, ann, CursorKind::Read, Seq(1)).await.unwrap();
 
-    let database = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap().database("plans");
-    database.run_command(doc! { "profile": 2 }).await.unwrap();
+    let database = noting(&mongo, "plans").await;
 
     let by_place = ["CLUSTERED_IXSCAN"];
     let by_member = ["IXSCAN { m: 1, at: 1, _id: 1 }"];
@@ -182,8 +195,8 @@ async fn reads_look_only_at_what_they_answer() {
 #[tokio::test]
 async fn the_last_message_before_a_time_is_found_among_thousands() {
     let mongo = shared().await;
-    let store = connect(&mongo.uri()).await;
-    let database = database(&mongo).await;
+    let store = connect(&mongo.uri().replace("/?", "/thousands?")).await;
+    let database = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap().database("thousands");
     let talk = talk(&store).await;
     for from in (0..30).map(|run| run * 100 + 1) {
         let outcomes = store.append_run(run(talk.id, &talk.members[0], from, from + 99)).await;
@@ -193,7 +206,7 @@ async fn the_last_message_before_a_time_is_found_among_thousands() {
     let messages = database.collection::<Document>("messages");
     let start = 1_700_000_000_u32;
     for seq in 1..=3_000_u64 {
-        let id = bytes(&[talk.id.as_bytes().as_slice(), &seq.to_be_bytes()].concat());
+        let id = place(talk.id, seq);
         let time = Timestamp { time: start + 60 * seq as u32, increment: 1 };
         messages.update_one(doc! { "_id": id }, doc! { "$set": { "ts": time } }).await.unwrap();
     }
@@ -204,6 +217,14 @@ async fn the_last_message_before_a_time_is_found_among_thousands() {
         assert_eq!((tail.seq, tail.stored), (Seq(seq), at(seq)));
     }
     assert_eq!(store.tail(talk.id, Some(at(3_001))).await.unwrap().unwrap().seq, Seq(3_000));
+
+    let noted = noting(&mongo, "thousands").await;
+    store.tail(talk.id, Some(at(1))).await.unwrap();
+    let notes = noted.collection::<Document>("system.profile");
+    let steps = notes.find(doc! { "command.find": "messages" });
+    let steps: Vec<Document> = steps.await.unwrap().try_collect().await.unwrap();
+    let looked_at: i64 = steps.iter().map(examined).sum();
+    assert!(steps.len() <= 16 && looked_at <= 100, "{} steps, {looked_at} messages", steps.len());
 }
 
 /// A stored document that nobody here wrote is an error with a sentence, and no panic.
@@ -215,7 +236,7 @@ async fn a_damaged_document_is_reported() {
     let talk = talk(&store).await;
     let ann = &talk.members[0];
     assert_eq!(store.append_run(run(talk.id, ann, 1, 3)).await, vec![Outcome::Stored; 3]);
-    let second = bytes(&[talk.id.as_bytes().as_slice(), &2_u64.to_be_bytes()].concat());
+    let second = place(talk.id, 2);
     let damages = [
         doc! { "$set": { "s": 7 } },
         doc! { "$set": { "s": "not an id" } },

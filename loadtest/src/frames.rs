@@ -1,0 +1,66 @@
+//! The frames of the native door, as a client writes and reads them. The protocol: `docs/protocol.md`.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Message, Seq, UserId};
+
+/// What a client says.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Ask<'a> {
+    Hello {
+        token: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resume: Option<Resume>,
+    },
+    Resume {
+        cursors: HashMap<ConversationId, Seq>,
+    },
+    Send {
+        to: &'a UserId,
+        key: &'a ClientKey,
+        text: &'a str,
+    },
+    Ping {},
+}
+
+/// Where a client left off.
+#[derive(Debug, Serialize)]
+pub(crate) struct Resume {
+    pub(crate) as_of: AsOf,
+    pub(crate) cursors: HashMap<ConversationId, Seq>,
+}
+
+/// What a server says, as far as a load generator cares.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Welcome {
+        as_of: AsOf,
+    },
+    Sent {
+        key: ClientKey,
+        conversation: ConversationId,
+        seq: Seq,
+    },
+    Message(Message),
+    Error(Fault),
+    Reconnect {
+        after_ms: u64,
+    },
+    Pong {
+        as_of: AsOf,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) code: Code,
+    pub(crate) key: Option<ClientKey>,
+    pub(crate) conversation: Option<ConversationId>,
+    pub(crate) retry_after_ms: Option<u64>,
+}

@@ -1,0 +1,32 @@
+//! What the clients do, and what is expected of the nodes.
+
+pub(crate) mod chat;
+pub(crate) mod idle;
+mod memory;
+pub(crate) mod slow;
+mod talk;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::Fault;
+
+/// Waits until a counter is at `least`; an error if it does not move for `patience`.
+async fn reach(what: &str, counter: &AtomicU64, least: u64, patience: Duration) -> Result<(), Fault> {
+    let (mut highest, mut moved) = (0, Instant::now());
+    loop {
+        let now = counter.load(Ordering::Relaxed);
+        if now >= least {
+            return Ok(());
+        }
+        if now > highest {
+            (highest, moved) = (now, Instant::now());
+        }
+        if moved.elapsed() > patience {
+            return Err(format!("{now} of {least} {what}, and no more after {} s", patience.as_secs()).into());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,227 @@
+//! What an outbox holds under its lock: frames in the order in which they will be shown, and what is known of the
+//! conversations that they come from.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::outbox::Outgoing;
+use super::position::{Position, Verdict};
+use super::reader::Pull;
+use super::shared::SharedMessage;
+use crate::model::limits::{AS_OF_MARGIN, EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::wire::Encoding;
+
+/// What an early message costs beside its text, about.
+const EARLY_OVERHEAD_BYTES: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    user: UserId,
+    encoding: Encoding,
+    pub(super) frames: VecDeque<Outgoing>,
+    pub(super) bytes: usize,
+    pub(super) positions: HashMap<ConversationId, Position>,
+    /// Conversations to be read from the store, and not before when.
+    pub(super) behind: VecDeque<(ConversationId, Instant)>,
+    /// The conversation that is being read now.
+    pub(super) pulling: Option<ConversationId>,
+    /// Our own sends under way: their messages are shown by `sent`, and wait for it.
+    sending: Vec<(ConversationId, ClientKey)>,
+    /// Messages that came before their turn, so that the one before them is all that need come.
+    early: BTreeMap<(ConversationId, Seq), Arc<SharedMessage>>,
+    early_bytes: usize,
+    /// Up to when this session has been told everything.
+    pub(super) as_of: AsOf,
+    /// Where conversations without a position start.
+    pub(super) start: StoreTime,
+    pub(super) open: bool,
+}
+
+impl Queue {
+    pub(super) fn new(user: UserId, encoding: Encoding, start: AsOf) -> Self {
+        Self {
+            user,
+            encoding,
+            frames: VecDeque::new(),
+            bytes: 0,
+            positions: HashMap::new(),
+            behind: VecDeque::new(),
+            pulling: None,
+            sending: Vec::new(),
+            early: BTreeMap::new(),
+            early_bytes: 0,
+            as_of: start,
+            start: start.at.minus(AS_OF_MARGIN),
+            open: false,
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < OUTBOX_BYTES_MAX
+    }
+
+    pub(super) fn push(&mut self, frame: Outgoing) {
+        self.bytes += frame.bytes.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Whether everything that exists, as far as is known, has been queued.
+    pub(super) fn is_whole(&self) -> bool {
+        self.behind.is_empty() && self.pulling.is_none() && self.early.is_empty()
+    }
+
+    /// The one way of every message into the queue.
+    pub(super) fn offer(&mut self, shared: &Arc<SharedMessage>) -> Verdict {
+        let message = &shared.message;
+        let starts_here = self.starts_here(shared.predecessor);
+        let position = self.positions.entry(message.conversation).or_default();
+        match position.offer(message.seq, starts_here) {
+            Verdict::Drop => Verdict::Drop,
+            Verdict::Show if self.can_show(message) => {
+                self.show(shared);
+                self.settle(message.conversation);
+                Verdict::Show
+            }
+            Verdict::Show | Verdict::Want => {
+                self.keep_early(shared);
+                Verdict::Want
+            }
+        }
+    }
+
+    /// Offers a message of our own that is to be shown by its `sent`: whether that is what the frame from `answer`
+    /// does.
+    pub(super) fn offer_sent(
+        &mut self,
+        sent: &Message,
+        predecessor: Option<StoreTime>,
+        answer: impl FnOnce(bool) -> Bytes,
+    ) {
+        self.forget_sending(sent.conversation, &sent.key);
+        let starts_here = self.starts_here(predecessor);
+        let position = self.positions.entry(sent.conversation).or_default();
+        let shown = position.offer(sent.seq, starts_here) == Verdict::Show;
+        if shown {
+            position.advance_to(sent.seq);
+        }
+        self.push(Outgoing { bytes: answer(shown), accepted: Some(sent.at) });
+        self.settle(sent.conversation);
+        self.list_hole(sent.conversation);
+    }
+
+    /// A send of our own begins.
+    pub(super) fn begin_sending(&mut self, conversation: ConversationId, key: ClientKey) {
+        self.sending.push((conversation, key));
+    }
+
+    /// A send of our own ended.
+    pub(super) fn forget_sending(&mut self, conversation: ConversationId, key: &ClientKey) {
+        if let Some(index) = self.sending.iter().position(|(of, sent)| *of == conversation && sent == key) {
+            self.sending.swap_remove(index);
+        }
+    }
+
+    /// After a conversation's position moved, or a send ended: shows the early messages whose turn it is now, and
+    /// forgets those whose turn is over.
+    pub(super) fn settle(&mut self, conversation: ConversationId) {
+        while let Some(shown) = self.positions.get(&conversation).and_then(|position| position.shown) {
+            let due = (conversation, Seq::ZERO)..=(conversation, shown.next());
+            let Some((&place, shared)) = self.early.range(due).next() else { return };
+            let shared = shared.clone();
+            if place.1 > shown {
+                if !self.can_show(&shared.message) {
+                    return;
+                }
+                self.show(&shared);
+            }
+            self.early.remove(&place);
+            self.early_bytes -= cost(&shared);
+        }
+    }
+
+    /// Something before a message is missing: it may be on its way, unless we do not even know where we start, or have
+    /// no room for it anyway.
+    pub(super) fn list_hole(&mut self, conversation: ConversationId) {
+        let is_placed = self.positions.get(&conversation).is_some_and(|position| position.shown.is_some());
+        let wait = if is_placed && self.has_room() { HOLE_WAIT } else { Duration::ZERO };
+        self.list_if_behind(conversation, Instant::now() + wait);
+    }
+
+    pub(super) fn list_if_behind(&mut self, conversation: ConversationId, not_before: Instant) {
+        if self.pulling == Some(conversation) || self.waits_for_sent(conversation) {
+            return;
+        }
+        let Some(position) = self.positions.get_mut(&conversation) else { return };
+        if position.is_behind() && !position.listed {
+            position.listed = true;
+            self.behind.push_back((conversation, not_before));
+        }
+    }
+
+    /// What to read from the store now, if anything.
+    pub(super) fn next_pull(&mut self, now: Instant) -> Option<Pull> {
+        for _ in 0..self.behind.len() {
+            let (conversation, not_before) = self.behind.pop_front()?;
+            if not_before > now {
+                self.behind.push_back((conversation, not_before));
+                continue;
+            }
+            let start = self.start;
+            let Some(position) = self.positions.get_mut(&conversation) else { continue };
+            position.listed = false;
+            let pull = Pull { conversation, shown: position.shown, wanted: position.wanted, start };
+            if position.is_behind() && !self.waits_for_sent(conversation) {
+                self.pulling = Some(conversation);
+                return Some(pull);
+            }
+        }
+        None
+    }
+
+    /// Whether everything before a message is older than what this session is owed.
+    fn starts_here(&self, predecessor: Option<StoreTime>) -> bool {
+        predecessor.is_some_and(|stored| stored < self.start)
+    }
+
+    fn can_show(&self, message: &Message) -> bool {
+        self.open && self.has_room() && !self.is_sending(message)
+    }
+
+    fn show(&mut self, shared: &SharedMessage) {
+        let message = &shared.message;
+        self.push(Outgoing { bytes: shared.frame(self.encoding), accepted: Some(message.at) });
+        self.positions.entry(message.conversation).or_default().advance_to(message.seq);
+    }
+
+    /// Whether the next message of a conversation is here, but is our own and is to be shown by its `sent`.
+    fn waits_for_sent(&self, conversation: ConversationId) -> bool {
+        let shown = self.positions.get(&conversation).and_then(|position| position.shown);
+        let next = shown.and_then(|shown| self.early.get(&(conversation, shown.next())));
+        next.is_some_and(|shared| self.is_sending(&shared.message))
+    }
+
+    fn is_sending(&self, message: &Message) -> bool {
+        let is_it = |(of, key): &(ConversationId, ClientKey)| *of == message.conversation && *key == message.key;
+        message.sender == self.user && self.sending.iter().any(is_it)
+    }
+
+    /// What finds no room here is read from the store.
+    fn keep_early(&mut self, shared: &Arc<SharedMessage>) {
+        let bytes = cost(shared);
+        if self.open && self.has_room() && self.early_bytes + bytes <= EARLY_BYTES_MAX {
+            let place = (shared.message.conversation, shared.message.seq);
+            if self.early.insert(place, shared.clone()).is_none() {
+                self.early_bytes += bytes;
+            }
+        }
+    }
+}
+
+fn cost(shared: &SharedMessage) -> usize {
+    shared.message.text.len() + EARLY_OVERHEAD_BYTES
+}
