@@ -43,8 +43,9 @@ pub(super) async fn begin(
     } else {
         services.metrics.welcomed.increment(1);
     }
-    outbox.open(welcome(encoding, identity, outbox));
+    // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
     refused.iter().for_each(|reset| outbox.push(reset.frame(encoding)));
+    outbox.open(welcome(encoding, identity, outbox));
     Ok(seat)
 }
 

@@ -36,6 +36,21 @@ test("sends what was written before there was a connection, in order", async () 
   assert.deepEqual(client.pending(), []);
 });
 
+test("shows its own message once, whether it comes by its sent, before it or after it", async () => {
+  const world = new World();
+  const client = await world.online({ saved: { as_of: "as-of-0", cursors: { [TALK]: 4 } } });
+  const [a, b, c] = ["a", "b", "c"].map((text) => client.send({ conversation: TALK, text }));
+  world.socket.say(sent(a, 5));
+  world.socket.say(message(5, "ann", { key: a, text: "a" }));
+  world.socket.say(message(6, "ann", { key: b, text: "b" }));
+  world.socket.say(sent(b, 6, false));
+  world.socket.say(sent(c, 8, false));
+  world.socket.say(message(7));
+  world.socket.say(message(8, "ann", { key: c, text: "c" }));
+  assert.deepEqual(client.messages().map(({ seq }) => seq), [5, 6, 8, 7]);
+  assert.deepEqual(client.saved().cursors, { [TALK]: 8 });
+});
+
 test("refuses to send what the server could not answer", () => {
   const client = new World().client();
   assert.throws(() => client.send({ conversation: "talk", text: "hi" }), /conversation/);
@@ -62,7 +77,7 @@ test("comes back with the newest as_of and its cursors, and sends again with the
   assert.deepEqual(world.socket.sent[1], { type: "send", conversation: TALK, key, text: "hello" });
   // The first attempt was stored all the same, and comes as a message first.
   world.socket.say(message(5, "ann", { key, text: "hello" }));
-  world.socket.say(sent(key, 5));
+  world.socket.say(sent(key, 5, false));
   assert.deepEqual(client.messages().map(({ seq }) => seq), [4, 5]);
   assert.deepEqual(client.pending(), []);
 });

@@ -22,7 +22,7 @@ class Server {
   }
 
   connect(user, socket) {
-    const session = { user, socket, gate: undefined, sending: new Set(), asked: [], position: 0 };
+    const session = { user, socket, refused: new Map(), sending: new Set(), asked: [], position: 0 };
     socket.onSend = (frame) => this.#hear(session, frame);
     socket.close = () => this.#sessions.delete(session);
     socket.accept();
@@ -40,9 +40,9 @@ class Server {
     for (const session of this.#sessions) {
       while (session.position < this.stored.length && (all || this.#random() < 0.7)) {
         const message = this.stored[session.position];
+        // An own message is shown by its `sent`, and what comes after it waits for that.
+        if (message.from === session.user && session.sending.has(message.key)) break;
         session.position += 1;
-        if (message.from === session.user && session.sending.has(message.key)) continue;
-        if (session.shown?.has(message.seq)) continue;
         session.socket.say({ type: "message", ...message });
       }
     }
@@ -60,29 +60,31 @@ class Server {
     if (frame.type === "ping") return session.socket.say({ type: "pong", as_of: String(session.position) });
     assert.equal(frame.type, "send");
     session.sending.add(frame.key);
-    return session.asked.push(frame);
+    session.turn = (session.turn ?? 0) + 1;
+    return session.asked.push({ ...frame, turn: session.turn });
   }
 
   /** A session starts at the client's cursor, or a margin before its as_of. */
   #welcome(session, { resume }) {
     const asOf = Number(resume?.as_of ?? this.stored.length);
     session.position = resume?.cursors[TALK] ?? Math.max(0, asOf - Math.floor(this.#random() * 5));
-    session.shown = new Set();
     this.#sessions.add(session);
     session.socket.say({ type: "welcome", user: session.user, as_of: String(asOf), expires: 1e12 });
   }
 
-  #answer(session, { key, text }) {
+  #answer(session, { key, text, turn }) {
     if (!this.#sessions.has(session)) return;
+    const ownTurn = session.refused.get(key) ?? turn;
     const refuse = (code) => {
-      session.gate ??= key;
+      session.refused.set(key, ownTurn);
       session.sending.delete(key);
       session.socket.say({ type: "error", code, message: "later", key, conversation: TALK, retry_after_ms: 50 });
     };
-    if (session.gate !== undefined && session.gate !== key) return refuse("blocked");
-    session.gate = undefined;
+    // While an earlier one that was refused has not come back, nothing overtakes it.
+    if ([...session.refused.values()].some((before) => before < ownTurn)) return refuse("blocked");
     const fate = this.isCalm ? 1 : this.#random();
     if (fate < 0.15) return refuse("busy");
+    session.refused.delete(key);
     let message = this.stored.find((known) => known.from === session.user && known.key === key);
     if (!message) {
       const seq = this.stored.length + 1;
@@ -92,8 +94,10 @@ class Server {
     // Stored, but the answer is lost with its connection.
     if (fate < 0.25) return this.cut(session);
     session.sending.delete(key);
-    session.shown.add(message.seq);
-    session.socket.say({ type: "sent", key, conversation: TALK, seq: message.seq, id: message.id, at: 1 });
+    const { seq, id } = message;
+    const shown = seq === session.position + 1;
+    if (shown) session.position = seq;
+    session.socket.say({ type: "sent", key, conversation: TALK, seq, id, at: 1, shown });
   }
 }
 

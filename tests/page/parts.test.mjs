@@ -16,16 +16,24 @@ test("a message is shown once, and moves the cursor", () => {
 
 test("an own message beyond a hole does not move the cursor over it", () => {
   const places = new Places({ [TALK]: 5 });
-  places.sent(TALK, 7);
+  places.sent(TALK, 7, false);
   assert.deepEqual(places.cursors(), { [TALK]: 5 });
   assert.equal(places.arrived(TALK, 6), true);
   assert.deepEqual(places.cursors(), { [TALK]: 7 });
   assert.equal(places.arrived(TALK, 7), false);
 });
 
-test("an own message does not begin a cursor: earlier ones may be owed", () => {
+test("an own message that is the next one moves the cursor, and begins one", () => {
   const places = new Places();
-  places.sent(TALK, 9);
+  places.sent(TALK, 9, true);
+  places.sent(TALK, 10, true);
+  assert.deepEqual(places.cursors(), { [TALK]: 10 });
+  assert.equal(places.arrived(TALK, 10), false);
+});
+
+test("another own message does not begin a cursor: earlier ones may be owed", () => {
+  const places = new Places();
+  places.sent(TALK, 9, false);
   assert.equal(places.arrived(TALK, 7), true);
   assert.equal(places.arrived(TALK, 8), true);
   assert.equal(places.arrived(TALK, 9), false, "it was shown by its sent");
@@ -34,7 +42,7 @@ test("an own message does not begin a cursor: earlier ones may be owed", () => {
 
 test("an own message that the server sends again after a reconnect is not shown again", () => {
   const places = new Places();
-  places.sent(TALK, 9);
+  places.sent(TALK, 9, false);
   assert.equal(places.arrived(TALK, 9), false);
   assert.equal(places.arrived(TALK, 10), true);
 });
@@ -44,7 +52,7 @@ test("a message beyond a hole, which an own message on its way will fill, is sho
   assert.equal(places.arrived(TALK, 7), true);
   assert.equal(places.arrived(TALK, 7), false);
   assert.deepEqual(places.cursors(), { [TALK]: 5 });
-  places.sent(TALK, 6);
+  places.sent(TALK, 6, false);
   assert.deepEqual(places.cursors(), { [TALK]: 7 });
 });
 

@@ -131,6 +131,6 @@ export function message(seq, from = "bob", more = {}) {
   return { type: "message", conversation: TALK, seq, id: "0".repeat(24), from, key: `k${seq}`, at: 1, text: `${seq}`, ...more };
 }
 
-export function sent(key, seq, conversation = TALK) {
-  return { type: "sent", key, conversation, seq, id: "0".repeat(24), at: 1 };
+export function sent(key, seq, shown = true) {
+  return { type: "sent", key, conversation: TALK, seq, id: "0".repeat(24), at: 1, shown };
 }

@@ -9,13 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::auth::Minter;
 use crate::config::TokenRequest;
-use crate::door::rest::headers::guard_answer;
 use crate::door::rest::input::{Body, id};
 use crate::door::rest::problem::Problem;
 use crate::model::{Clock, Code, Refusal, Role};
@@ -34,9 +32,10 @@ pub(super) async fn login(
     State((minter, clock)): State<(Arc<Minter>, Arc<dyn Clock>)>,
     headers: HeaderMap,
     Body(login): Body<Login>,
-) -> Response {
-    let token = check_neighbour(&headers).and_then(|()| mint(&minter, &*clock, &login.name));
-    guard_answer(token.map(|token| Json(json!({ "token": token }))).into_response()).await
+) -> Result<Json<Value>, Problem> {
+    check_neighbour(&headers)?;
+    let token = mint(&minter, &*clock, &login.name)?;
+    Ok(Json(json!({ "token": token })))
 }
 
 /// Only this machine reaches a loopback address, but a stranger's page in a browser of this machine can, under its own

@@ -10,11 +10,11 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde_json::json;
 
 use self::assets::{ASSETS, INDEX};
-use super::rest::headers::guard;
+use super::rest::headers::{guard, guard_answer};
 use crate::auth::Minter;
 use crate::model::Clock;
 
@@ -41,10 +41,9 @@ pub fn routes(page: Page) -> Router {
         router = router.route(asset.path, get(async move || serve(asset.kind, asset.text)));
     }
     let Page { minter, clock } = page;
-    match minter {
-        Some(minter) => router.merge(Router::new().route("/dev/login", post(login::login)).with_state((minter, clock))),
-        None => router,
-    }
+    let Some(minter) = minter else { return router };
+    let login = Router::new().route("/dev/login", post(login::login)).with_state((minter, clock));
+    router.merge(login.layer(middleware::map_response(guard_answer)))
 }
 
 /// The page to a browser, and health to anything else: load balancers and scripts ask here, too.
@@ -58,8 +57,7 @@ async fn root(State(index): State<Arc<str>>, headers: HeaderMap) -> Response {
 
 /// Says that the process answers. Whether it can do its work is what operators ask elsewhere.
 async fn health() -> Response {
-    let answer = Json(json!({ "status": "ok", "message": "Server is healthy" }));
-    guard(answer.into_response(), "default-src 'none'; frame-ancestors 'none'", "no-store")
+    guard_answer(Json(json!({ "status": "ok", "message": "Server is healthy" })).into_response()).await
 }
 
 fn serve(kind: &'static str, text: impl IntoResponse) -> Response {

@@ -318,11 +318,11 @@ export class Client extends EventTarget {
     if (isOurs) this.#pendingChanged();
   }
 
-  #sent({ key, conversation, seq, id, at }) {
+  #sent({ key, conversation, seq, id, at, shown }) {
     // Our own are known by their keys: whatever the cursor says, this one was not shown before.
     const isOurs = this.#outbox.show(key);
     const entry = this.#outbox.remove(key);
-    this.#places.sent(conversation, seq);
+    this.#places.sent(conversation, seq, shown);
     if (isOurs) this.#say("message", { conversation, seq, id, from: this.#user, key, at, text: entry.text });
     this.#pendingChanged();
   }

@@ -1,8 +1,8 @@
 // Where this client is in each conversation: what makes it show every message once.
 //
-// A conversation's cursor is the place up to which everything was shown. An own message gets its place by `sent`, which
-// may come before or after the `message`s around it: so what is shown beyond the cursor is remembered until the cursor
-// reaches it. See "Showing every message once" in docs/protocol.md.
+// A conversation's cursor is the place up to which everything was shown. On one connection messages come in order, but
+// an own message is shown as soon as its place is known, which may be beyond the cursor: it is remembered until the
+// cursor reaches it. See "Showing every message once" in docs/protocol.md.
 
 /** Places that are remembered beyond a cursor. More mean that what is missing will not come: it is passed over. */
 const BEYOND_MAX = 1000;
@@ -22,9 +22,11 @@ export class Places {
     return this.#add(conversation, seq);
   }
 
-  /** A `sent` came. It begins no cursor: earlier messages may be owed. */
-  sent(conversation, seq) {
-    this.#add(conversation, seq);
+  /** A `sent` came. If it is the next message of its conversation it is like a `message`; if not, earlier ones may be
+   *  owed, so that it begins no cursor. */
+  sent(conversation, seq, isNext) {
+    if (isNext) this.arrived(conversation, seq);
+    else this.#add(conversation, seq);
   }
 
   /** A page of history is shown. The newest page begins a cursor; one that joins on to the cursor moves it. */
