@@ -11,6 +11,9 @@ use crate::wire::client::Resume;
 use crate::wire::server::Fault;
 use crate::wire::{Encoding, ServerFrame};
 
+/// How long after an election a primary may not know yet what was acknowledged before.
+const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Rows of one answer about activity.
 const ACTIVITIES_MAX: usize = 1_000;
 
@@ -95,8 +98,7 @@ pub(super) async fn resume_cursors(
             refused.push(Reset::NotYours(conversation));
             continue;
         };
-        // A head may lag behind the messages: before a cursor is called wrong, the messages are asked.
-        let end = if shown > head { services.chat.end(conversation).await? } else { head };
+        let end = if shown > head { confirm_end(services, conversation, shown).await? } else { head };
         if shown > end {
             refused.push(Reset::Beyond(conversation));
         }
@@ -104,6 +106,17 @@ pub(super) async fn resume_cursors(
     }
     outbox.start_from(starts);
     Ok(refused)
+}
+
+/// Before a cursor is called wrong, the messages themselves are asked, since a head may lag behind them; and once more
+/// after a while, since a store that has just changed its primary may lag behind itself.
+async fn confirm_end(services: &Services, conversation: ConversationId, shown: Seq) -> Result<Seq, Refusal> {
+    let end = services.chat.end(conversation).await?;
+    if shown <= end {
+        return Ok(end);
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    services.chat.end(conversation).await
 }
 
 /// Wants what happened, since the client left, in conversations that it did not name.

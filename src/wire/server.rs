@@ -36,8 +36,8 @@ pub enum ServerFrame<'a> {
         id: MessageId,
         /// When it was accepted.
         at: Timestamp,
-        /// Whether this answer shows the message on this connection: it is the next one of its conversation. If not, it
-        /// was shown before, or it comes as a `message` when it is its turn.
+        /// Whether this answer shows the message on this connection, in its turn. If not, it was shown before, as a
+        /// `message` or by an earlier answer.
         shown: bool,
     },
     /// A message, in order, once.
