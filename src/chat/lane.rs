@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::announce::Announcer;
 use super::commit::Commit;
 use super::directory::{Directory, not_yours};
-use super::gate::Gate;
+use super::gate::{Gate, Turn};
 use super::heads::{Heads, Stored};
 use super::metrics::Stages;
 use super::send::Sent;
@@ -41,8 +41,8 @@ pub(super) struct Pending {
     pub(super) new: NewMessage,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
-    /// The gate of the session that sent it.
-    pub(super) gate: Option<Arc<Gate>>,
+    /// The gate of the session that sent it, and its turn there.
+    pub(super) gate: Option<(Arc<Gate>, Turn)>,
     pub(super) accepted: Instant,
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
 }
@@ -50,8 +50,8 @@ pub(super) struct Pending {
 impl Pending {
     /// Answers with a refusal, and closes the gate behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
-        if let Some(gate) = self.gate.filter(|_| refusal.code.is_retryable()) {
-            gate.close(self.new.conversation, &self.new.key);
+        if let Some((gate, turn)) = self.gate.filter(|_| refusal.code.is_retryable()) {
+            gate.close(self.new.conversation, &self.new.key, turn);
         }
         let _ = self.reply.send(Err(refusal));
     }
@@ -61,7 +61,8 @@ impl Pending {
     }
 
     fn is_held_up(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| !gate.admits(self.new.conversation, &self.new.key))
+        let held_up = |(gate, turn): &(Arc<Gate>, Turn)| !gate.admits(self.new.conversation, &self.new.key, *turn);
+        self.gate.as_ref().is_some_and(held_up)
     }
 }
 
@@ -248,6 +249,9 @@ impl Lane {
     /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
         let Some(pending) = self.pop_front() else { return };
+        if let Some((gate, _)) = &pending.gate {
+            gate.open(self.conversation, &pending.new.key);
+        }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
         if let Some(members) = &self.members {

@@ -48,8 +48,8 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const ATTEMPTS_WAITING_MAX: usize = 4_096;
 /// Messages waiting for their conversation's head to be raised; beyond, their lanes wait.
 pub const HEADS_WAITING_MAX: usize = 16 * 1024;
-/// Conversations in which one session may have a refused send outstanding; beyond, all its other sends are refused
-/// with `blocked`.
+/// Conversations in which one session may have a refused send outstanding; beyond, it is closed with 1013, since only
+/// a new session can keep what it repeats in order.
 pub const GATES_MAX: usize = 256;
 /// Conversations whose members one node remembers; beyond, it forgets all and reads again.
 pub const MEMBERSHIPS_MAX: usize = 200_000;
