@@ -1,10 +1,12 @@
 //! Keeps one session's sends in order across a refusal: after a send was refused for now, later ones to the same
 //! conversation are refused too, until the first comes back. Otherwise the later one would overtake it.
+//!
+//! The client's part: it repeats the refused send and everything that it said after it, in order.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::limits::GATES_MAX;
+use crate::model::limits::REFUSED_SENDS_MAX;
 use crate::model::{ClientKey, ConversationId};
 
 /// One session's refused sends.
@@ -14,9 +16,17 @@ pub struct Gate(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     turns: u64,
-    /// The earliest refused send of each conversation, which has not come back.
-    awaited: HashMap<ConversationId, (Turn, ClientKey)>,
+    refused: HashMap<ConversationId, Vec<Refused>>,
     full: bool,
+}
+
+/// A send that was refused and has not come back.
+#[derive(Debug)]
+struct Refused {
+    key: ClientKey,
+    /// When it arrived, of the times that count: the first, and the last.
+    first: Turn,
+    last: Turn,
 }
 
 /// When a send arrived, among those of its session. A send may be refused long after later ones arrived, or at once
@@ -32,41 +42,54 @@ impl Gate {
         Turn(state.turns)
     }
 
-    /// Whether a send may go on now: it is not behind a refused one, or it is the refused one coming back, which opens
-    /// the gate.
+    /// Whether a send may go on now: it is not behind a refused one, or it is the first of the refused ones, coming
+    /// back. Then those that were refused before it came back follow it, as the client has promised; those that were
+    /// refused since are awaited in their turn.
     pub fn admits(&self, conversation: ConversationId, key: &ClientKey, turn: Turn) -> bool {
         let mut state = self.lock();
-        match state.awaited.get(&conversation) {
-            Some((refused, _)) if turn < *refused => true,
-            Some((_, awaited)) if awaited == key => state.awaited.remove(&conversation).is_some(),
-            Some(_) => false,
-            None => !state.full,
+        let Some(refused) = state.refused.get_mut(&conversation) else { return !state.full };
+        match refused.iter().min_by_key(|refused| refused.first) {
+            Some(awaited) if awaited.first < turn && awaited.key != *key => false,
+            Some(awaited) if awaited.first < turn => {
+                refused.retain(|refused| refused.last > turn);
+                refused.iter_mut().for_each(|refused| refused.first = refused.last);
+                if refused.is_empty() {
+                    state.refused.remove(&conversation);
+                }
+                true
+            }
+            _ => true,
         }
     }
 
-    /// Closes the gate behind a refused send, unless an earlier one is awaited already.
+    /// Closes the gate behind a refused send.
     pub fn close(&self, conversation: ConversationId, key: &ClientKey, turn: Turn) {
         let mut state = self.lock();
-        if state.awaited.len() >= GATES_MAX && !state.awaited.contains_key(&conversation) {
+        if let Some(known) = state.refused.get_mut(&conversation).and_then(|all| all.iter_mut().find(|r| r.key == *key))
+        {
+            known.first = known.first.min(turn);
+            known.last = known.last.max(turn);
+        } else if state.refused.values().map(Vec::len).sum::<usize>() < REFUSED_SENDS_MAX {
+            let refused = Refused { key: key.clone(), first: turn, last: turn };
+            state.refused.entry(conversation).or_default().push(refused);
+        } else {
             state.full = true;
-            return;
-        }
-        let awaited = state.awaited.entry(conversation).or_insert_with(|| (turn, key.clone()));
-        if turn < awaited.0 {
-            *awaited = (turn, key.clone());
         }
     }
 
-    /// A message was stored: whether or not its key was refused another time, nothing waits for it any more.
-    pub fn open(&self, conversation: ConversationId, key: &ClientKey) {
+    /// Nothing need wait for this key any more: its message was stored, or will never be.
+    pub fn settle(&self, conversation: ConversationId, key: &ClientKey) {
         let mut state = self.lock();
-        if state.awaited.get(&conversation).is_some_and(|(_, awaited)| awaited == key) {
-            state.awaited.remove(&conversation);
+        if let Some(refused) = state.refused.get_mut(&conversation) {
+            refused.retain(|refused| refused.key != *key);
+            if refused.is_empty() {
+                state.refused.remove(&conversation);
+            }
         }
     }
 
-    /// Whether sends were refused in more conversations than can be remembered. Order can only be kept by a new
-    /// session, in which the client repeats what was not answered.
+    /// Whether more sends were refused than can be remembered. Order can only be kept by a new session, in which the
+    /// client repeats what was not answered.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.lock().full
@@ -93,6 +116,7 @@ mod tests {
         let (one, two) = (gate.turn(), gate.turn());
         assert!(gate.admits(TALK, &first, one));
         gate.close(TALK, &first, one);
+        assert!(!gate.admits(TALK, &second, two));
         gate.close(TALK, &second, two);
         assert!(!gate.admits(TALK, &second, gate.turn()));
         let other = ConversationId::from_bytes([2; 16]);
@@ -110,24 +134,48 @@ mod tests {
         gate.close(TALK, &second, two);
         assert!(!gate.admits(TALK, &third, gate.turn()), "now an earlier one is awaited");
         assert!(gate.admits(TALK, &second, gate.turn()));
+        assert!(gate.admits(TALK, &third, gate.turn()));
+    }
+
+    #[test]
+    fn what_is_refused_while_the_awaited_one_is_on_its_way_is_awaited_next() {
+        let (gate, [first, second, third]) = (Gate::default(), keys());
+        gate.close(TALK, &first, gate.turn());
+        gate.close(TALK, &second, gate.turn());
+        let (first_again, second_again) = (gate.turn(), gate.turn());
+        gate.close(TALK, &second, second_again);
+        assert!(gate.admits(TALK, &first, first_again));
+        assert!(!gate.admits(TALK, &third, gate.turn()));
+        assert!(gate.admits(TALK, &second, gate.turn()));
+    }
+
+    #[test]
+    fn one_that_is_refused_again_comes_before_those_behind_it() {
+        let (gate, [first, second, _]) = (Gate::default(), keys());
+        gate.close(TALK, &first, gate.turn());
+        gate.close(TALK, &second, gate.turn());
+        let (first_again, second_again) = (gate.turn(), gate.turn());
+        gate.close(TALK, &second, second_again);
+        assert!(gate.admits(TALK, &first, first_again));
+        gate.close(TALK, &first, first_again);
+        assert!(!gate.admits(TALK, &second, gate.turn()));
+        assert!(gate.admits(TALK, &first, gate.turn()));
     }
 
     #[test]
     fn a_refused_repetition_of_a_stored_message_holds_up_nobody() {
         let (gate, [first, second, _]) = (Gate::default(), keys());
         gate.close(TALK, &first, gate.turn());
-        gate.open(TALK, &first);
+        gate.settle(TALK, &first);
         assert!(gate.admits(TALK, &second, gate.turn()));
     }
 
     #[test]
     fn a_full_gate_admits_nothing_that_it_cannot_judge() {
-        let (gate, [first, second, _]) = (Gate::default(), keys());
-        for talk in 0..=GATES_MAX {
+        let (gate, [_, second, _]) = (Gate::default(), keys());
+        for number in 0..=REFUSED_SENDS_MAX {
             assert!(!gate.is_full());
-            let mut id = [0; 16];
-            id[..8].copy_from_slice(&(talk as u64).to_be_bytes());
-            gate.close(ConversationId::from_bytes(id), &first, gate.turn());
+            gate.close(TALK, &number.to_string().parse().unwrap(), gate.turn());
         }
         assert!(gate.is_full());
         assert!(!gate.admits(ConversationId::from_bytes([9; 16]), &second, gate.turn()));

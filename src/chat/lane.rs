@@ -48,10 +48,12 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Answers with a refusal, and closes the gate behind a send that may come back.
+    /// Answers with a refusal. The gate is closed behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
-        if let Some((gate, turn)) = self.gate.filter(|_| refusal.code.is_retryable()) {
-            gate.close(self.new.conversation, &self.new.key, turn);
+        match self.gate {
+            Some((gate, turn)) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key, turn),
+            Some((gate, _)) => gate.settle(self.new.conversation, &self.new.key),
+            None => {}
         }
         let _ = self.reply.send(Err(refusal));
     }
@@ -250,7 +252,7 @@ impl Lane {
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
         let Some(pending) = self.pop_front() else { return };
         if let Some((gate, _)) = &pending.gate {
-            gate.open(self.conversation, &pending.new.key);
+            gate.settle(self.conversation, &pending.new.key);
         }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
