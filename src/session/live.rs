@@ -188,7 +188,7 @@ impl Live {
             Leaving::Now if !self.is_working() && !self.is_writing() => return Some(Close::Restart),
             _ => {}
         }
-        if self.outbox.has_too_many_positions() {
+        if self.outbox.has_too_many_positions() || self.gate.is_full() {
             return Some(Close::TryLater);
         }
         if self.is_writing() {

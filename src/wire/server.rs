@@ -1,5 +1,7 @@
 //! What a server says on the native door. The protocol: `docs/protocol.md`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::model::{
@@ -139,7 +141,12 @@ impl<'a> Fault<'a> {
             message: &refusal.message,
             key: None,
             conversation: None,
-            retry_after_ms: refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            retry_after_ms: refusal.retry_after.map(whole_millis),
         }
     }
+}
+
+/// Rounded up: who comes back after a wait that was rounded down comes too early, again and again.
+fn whole_millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
