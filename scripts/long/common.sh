@@ -39,6 +39,8 @@ start_node() {
         SWITCHBOARD_DATA_DIR="$SCRATCH/data" SWITCHBOARD_JWT_SECRET_FILE="$SCRATCH/secret" \
         setsid "$SWITCHBOARD_BIN" serve </dev/null >>"$SCRATCH/node.log" 2>&1 &
     echo $! >"$SCRATCH/node.pid"
+    # It will be killed, and bash would say so.
+    disown
     until curl -fsS -m 2 "http://127.0.0.1:$((PORT + 1))/readyz" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$deadline" ] || fail "the node is not ready; the end of $SCRATCH/node.log:
 $(tail -n 5 "$SCRATCH/node.log")"
