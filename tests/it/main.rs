@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod bus_contract;
 #[cfg(test)]
+mod bus_redis_faults;
+#[cfg(test)]
 mod support;
