@@ -47,7 +47,9 @@ impl RedisBus {
         let mut dialer = Dialer::new(settings.clone(), chance, REDIS_BACKLOG_MAX);
         let both_up = async { tokio::join!(dialer.dial(), line.up()).0 };
         let first = timeout(REDIS_START_WAIT, both_up).await.ok();
-        if first.is_none() {
+        if first.is_some() {
+            roll.start_over(); // from now on whoever subscribes waits until it is in force
+        } else {
             tracing::warn!(redis = %settings, "starting without Redis; until it answers, other nodes are not heard");
             outlet.away();
         }
