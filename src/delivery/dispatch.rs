@@ -41,6 +41,7 @@ pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, cure: 
     let (trust, watched) = watch::channel(Trust::Usual);
     let auditing = tokio::spawn(cure.clone().audit());
     let curing = tokio::spawn(keep_cured(watched, cure));
+    let sweeping = tokio::spawn(desk.registry.clone().sweep());
     let mut doubts = 0;
     while let Some(event) = events.recv().await {
         match event {
@@ -57,8 +58,9 @@ pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, cure: 
             }
         }
     }
-    curing.abort();
-    auditing.abort();
+    for task in [auditing, curing, sweeping] {
+        task.abort();
+    }
 }
 
 /// Asks once after each doubt, and every [`DEGRADED_PERIOD`] while the bus is away. A question that the store did not

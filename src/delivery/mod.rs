@@ -73,19 +73,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Starts dispatching the bus's events and auditing users. The tasks end with the bus's events.
+    /// Starts dispatching the bus's events, auditing users and unsubscribing those who left. The tasks end with the bus's events.
     #[must_use]
     pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
         let Ports { store, store_clock, bus, clock } = ports;
         let metrics = metrics::Metrics::new();
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        tokio::spawn(dispatch::run(
-            events,
-            dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() },
-            cure,
-        ));
-        tokio::spawn(registry.clone().sweep());
+        let desk = dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() };
+        tokio::spawn(dispatch::run(events, desk, cure));
         let generation = store.generation();
         Self { store_clock, generation, registry, reader: reader::Reader::new(store, metrics) }
     }
