@@ -117,7 +117,7 @@ impl Live {
         }));
     }
 
-    fn on_resume(&mut self, cursors: std::collections::HashMap<ConversationId, crate::model::Seq>) {
+    fn on_resume(&mut self, cursors: std::collections::BTreeMap<ConversationId, crate::model::Seq>) {
         let (services, outbox) = (self.services.clone(), self.outbox.clone());
         self.exclusive = Some(Box::pin(async move {
             let encoding = outbox.encoding();

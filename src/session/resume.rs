@@ -1,6 +1,6 @@
 //! Where a session starts: where its client left off, exactly.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Services;
@@ -29,8 +29,8 @@ pub(super) async fn begin(
 ) -> Result<Seat, Refusal> {
     let here = services.delivery.here();
     let (start, cursors, foreign) = match resume {
-        None => (here, HashMap::new(), false),
-        Some(resume) if resume.as_of.generation != here.generation => (here, HashMap::new(), true),
+        None => (here, BTreeMap::new(), false),
+        Some(resume) if resume.as_of.generation != here.generation => (here, BTreeMap::new(), true),
         Some(resume) => (resume.as_of, resume.cursors, false),
     };
     let resumes = start != here;
@@ -82,7 +82,7 @@ impl Reset {
 pub(super) async fn resume_cursors(
     services: &Services,
     outbox: &Outbox,
-    cursors: &HashMap<ConversationId, Seq>,
+    cursors: &BTreeMap<ConversationId, Seq>,
 ) -> Result<Vec<Reset>, Refusal> {
     if cursors.len() > CURSORS_MAX {
         return Err(Refusal::new(Code::Invalid, format!("at most {CURSORS_MAX} cursors at once")));

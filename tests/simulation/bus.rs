@@ -81,8 +81,7 @@ impl Exchange {
             if told || link.state == State::Away {
                 link.reconnect(Cause::Reconnected, self.defect);
             } else {
-                link.state = State::Up;
-                link.in_force = link.wanted.clone();
+                link.come_up(self.defect);
             }
         }
     }
@@ -193,9 +192,15 @@ impl Exchange {
 
 impl Link {
     fn reconnect(&mut self, cause: Cause, defect: Option<Defect>) {
-        self.state = State::Up;
-        self.in_force = self.wanted.clone();
+        self.come_up(defect);
         self.tell(BusEvent::Doubt(cause), defect);
+    }
+
+    fn come_up(&mut self, defect: Option<Defect>) {
+        self.state = State::Up;
+        if defect != Some(Defect::NeverSubscribes) {
+            self.in_force = self.wanted.clone();
+        }
     }
 
     fn tell(&mut self, event: BusEvent, defect: Option<Defect>) {
@@ -209,7 +214,9 @@ impl Link {
 impl SimBus {
     /// The node is no more.
     pub fn kill(&self) {
-        self.exchange.lock()[self.link].state = State::Dead;
+        let link = &mut self.exchange.lock()[self.link];
+        link.state = State::Dead;
+        link.events = mpsc::channel(1).0;
     }
 
     fn state(&self) -> State {

@@ -29,6 +29,8 @@ pub struct Client {
     pub friends: Vec<UserId>,
     /// When it says the next thing.
     pub says_at: Instant,
+    /// When, long after all is calm, it says one more thing to everybody, if it is the one who does.
+    pub last_word_at: Option<Instant>,
 }
 
 /// What may happen on a connection, and when.
@@ -75,6 +77,9 @@ impl Client {
             let now = Instant::now();
             if self.says_at <= now && !self.world.is_calm() {
                 self.say();
+            }
+            if self.last_word_at.take_if(|at| *at <= now).is_some() {
+                self.friends.iter().for_each(|friend| self.device.say(friend, 0));
             }
             if plans.cut.is_some_and(|at| at <= now) && !self.world.is_calm() {
                 let seen = !self.dice.is(self.climate().half_open);
@@ -156,7 +161,8 @@ impl Client {
         let says = (!self.world.is_calm()).then_some(self.says_at);
         let sends = self.device.next_send_at().filter(|_| welcome);
         let asks = welcome.then_some(plans.ask);
-        let times = [plans.cut, plans.stall, plans.stalled_until, says, sends, asks, Some(plans.alive)];
+        let times =
+            [plans.cut, plans.stall, plans.stalled_until, says, sends, asks, self.last_word_at, Some(plans.alive)];
         let now = Instant::now();
         times.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(plans.alive)
     }

@@ -12,10 +12,6 @@ use super::judge::{judge, judge_promptness};
 use super::trace::Trace;
 use super::world::World;
 
-/// How long clients have to finish what they began in bad times.
-const SETTLE: Duration = Duration::from_secs(20);
-/// How long all is quiet before the end: three audits.
-const QUIET: Duration = Duration::from_secs(110);
 /// Lines of a trace that are printed.
 const LINES_MAX: usize = 4_000;
 
@@ -49,8 +45,7 @@ pub fn run(seed: u64, defect: Option<Defect>, traced: bool) -> Run {
     let (failures, trace, messages) = runtime.block_on(async {
         let trace = Arc::new(Trace::new(traced));
         let world = World::new(seed, trace.clone(), defect);
-        world.run(SETTLE, QUIET, at_rest).await;
-        judge(&world);
+        world.run(at_rest, judge).await;
         let messages = world.store.lock().entries.values().map(|entry| entry.messages.len()).sum();
         (world.journal.failures(), trace, messages)
     });

@@ -83,8 +83,9 @@ impl Climate {
     pub fn of(dice: &Dice) -> Self {
         let some = |likely: f64, low: u64, high: u64| if dice.is(likely) { dice.between(low, high) } else { 0 };
         let rate = |likely: f64, high: f64| if dice.is(likely) { dice.share() * high } else { 0.0 };
+        let chaos = if dice.is(0.8) { dice.millis(15_000, 60_000) } else { dice.millis(60_000, 200_000) };
         Self {
-            chaos: if dice.is(0.8) { dice.millis(15_000, 60_000) } else { dice.millis(60_000, 200_000) },
+            chaos,
             users: dice.between(2, 4),
             devices_max: dice.between(1, 3),
             bus: BusClimate {
@@ -112,8 +113,8 @@ impl Climate {
                 half_open: rate(0.4, 0.5),
                 few_cursors: rate(0.6, 1.0),
                 stalls: some(0.4, 4_000, 20_000),
-                says: dice.between(800, 5_000),
-                bursts: rate(0.5, 0.3),
+                says: chaos.as_millis() as u64 / dice.between(8, 40),
+                bursts: rate(0.5, 0.2),
                 big: rate(0.3, 0.5),
                 rate: if dice.is(0.3) { 3.0 + dice.share() * 10.0 } else { 50.0 },
             },

@@ -28,6 +28,15 @@ use super::weather::{Climate, Sky};
 /// How many nodes there are.
 const PLACES: usize = 3;
 
+/// How long clients have to finish what they began in bad times.
+const SETTLE: Duration = Duration::from_secs(20);
+/// How long sessions have to become whole after a doubt.
+const REST: Duration = Duration::from_secs(10);
+/// How long all is quiet: more than two audits.
+const QUIET: Duration = Duration::from_secs(100);
+/// How long a message may take when all is well.
+const LAST_WORD_WAIT: Duration = Duration::from_secs(5);
+
 /// Everything of one run.
 pub struct World {
     pub sky: Arc<Sky>,
@@ -71,9 +80,11 @@ impl World {
         trace.say(|| format!("{climate:#?}"));
         let sky = Arc::new(Sky::new(climate));
         let exchange = Exchange::new(sky.clone(), dice.fork(1), trace.clone(), defect);
+        let store = Shared::new();
+        store.lock().keys_may_repeat = defect == Some(Defect::KeysRepeat);
         Arc::new(Self {
             sky,
-            store: Shared::new(),
+            store,
             journal: Arc::new(Journal::new(trace.clone())),
             trace,
             exchange,
@@ -88,12 +99,13 @@ impl World {
         self.sky.is_calm()
     }
 
-    /// Runs nodes, clients and weather until all has been calm for `quiet`.
-    pub async fn run(self: &Arc<Self>, settle: Duration, quiet: Duration, mut at_rest: impl FnMut(&Self)) {
+    /// Runs nodes, clients and weather until all has been calm for long. `at_rest` is called some time after the bus
+    /// has come to rest, `at_end` after a long quiet time, and once more after somebody said one last word to everybody.
+    pub async fn run(self: &Arc<Self>, at_rest: impl Fn(&Self), at_end: impl Fn(&Self)) {
         for place in 0..PLACES {
             self.start_node(place).await;
         }
-        self.start_clients();
+        self.start_clients(Instant::now() + self.sky.climate.chaos + SETTLE + REST + QUIET);
         let weather = {
             let (world, dice) = (self.clone(), self.dice.fork(3));
             tokio::spawn(async move { world.sky.trouble_the_store(&dice, PLACES).await })
@@ -106,11 +118,14 @@ impl World {
         sleep(self.sky.climate.chaos).await;
         self.sky.calm_down();
         self.trace.say(|| "calm".to_owned());
-        sleep(settle).await;
+        sleep(SETTLE).await;
         self.exchange.calm_down();
-        sleep(Duration::from_secs(10)).await;
+        sleep(REST).await;
         at_rest(self);
-        sleep(quiet).await;
+        sleep(QUIET).await;
+        at_end(self);
+        sleep(LAST_WORD_WAIT).await;
+        at_end(self);
         drop((weather, bus));
     }
 
@@ -175,7 +190,7 @@ impl World {
         self.nodes.lock().unwrap()[place] = Some(Node { services, bus, alive, stopped: CancellationToken::new() });
     }
 
-    fn start_clients(self: &Arc<Self>) {
+    fn start_clients(self: &Arc<Self>, last_word_at: Instant) {
         let climate = &self.sky.climate;
         let users: Vec<UserId> = (0..climate.users).map(|n| format!("u{n}").parse().unwrap()).collect();
         self.write_history(&users);
@@ -188,7 +203,15 @@ impl World {
                 let comes_at =
                     if dice.is(0.7) { Duration::ZERO } else { dice.about(climate.chaos.as_millis() as u64 / 3) };
                 let says_at = Instant::now() + comes_at + dice.about(climate.clients.says);
-                let client = Client { world: self.clone(), device, dice, friends: users.clone(), says_at };
+                let client = Client {
+                    world: self.clone(),
+                    device,
+                    dice,
+                    friends: users.clone(),
+                    says_at,
+                    // Only one speaks: who speaks also reads up.
+                    last_word_at: (number == 0 && *user == users[0]).then_some(last_word_at),
+                };
                 tokio::spawn(async move {
                     sleep(comes_at).await;
                     client.live().await;

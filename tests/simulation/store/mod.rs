@@ -26,7 +26,7 @@ use super::dice::Dice;
 use super::journal::short;
 use super::trace::Trace;
 use super::weather::Sky;
-pub use book::{Book, Entry, Kept};
+pub use book::{Book, Entry};
 
 /// What the store's clock shows when a run begins.
 const BEGINNING: StoreTime = StoreTime(1_750_000_000_000);
