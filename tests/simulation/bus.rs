@@ -138,6 +138,9 @@ impl Exchange {
         }
         while !self.sky.is_calm() {
             sleep(self.dice.about(mean)).await;
+            if self.sky.is_calm() {
+                return;
+            }
             let mut links = self.lock();
             let alive: Vec<usize> = (0..links.len()).filter(|index| links[*index].state == State::Up).collect();
             if alive.is_empty() {
