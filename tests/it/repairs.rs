@@ -20,7 +20,7 @@ impl Scene {
         let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
         let proxy = Chaos::before_redis(redis.port()).await;
         let urls = [redis.url(), format!("redis://127.0.0.1:{}", proxy.port())];
-        let (nodes, _) = distributed(&urls, &mongo).await;
+        let nodes = distributed(&urls, &mongo).await;
         Self { redis, proxy, nodes, _mongo: mongo }
     }
 

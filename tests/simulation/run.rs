@@ -28,8 +28,6 @@ pub struct Run {
     /// Everything that happened, if it was asked for.
     pub trace: Vec<String>,
     trace_of: Arc<Trace>,
-    /// Messages that were stored.
-    pub messages: usize,
 }
 
 thread_local! {
@@ -42,12 +40,11 @@ pub fn run(seed: u64, defect: Option<Defect>, traced: bool) -> Run {
     count_panics();
     PANICS.set(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let (failures, trace, messages) = runtime.block_on(async {
+    let (failures, trace) = runtime.block_on(async {
         let trace = Arc::new(Trace::new(traced));
         let world = World::new(seed, trace.clone(), defect);
         world.run(at_rest, judge).await;
-        let messages = world.store.lock().entries.values().map(|entry| entry.messages.len()).sum();
-        (world.journal.failures(), trace, messages)
+        (world.journal.failures(), trace)
     });
     drop(runtime);
     let mut told: Vec<String> = failures.iter().map(|failure| failure.what.clone()).collect();
@@ -55,7 +52,7 @@ pub fn run(seed: u64, defect: Option<Defect>, traced: bool) -> Run {
         told.push(format!("{} tasks panicked", PANICS.get()));
     }
     let outcome = if told.is_empty() { Outcome::Well } else { Outcome::Failed(told) };
-    Run { outcome, failures, trace: trace.about(&[String::new()]), trace_of: trace, messages }
+    Run { outcome, failures, trace: trace.about(&[String::new()]), trace_of: trace }
 }
 
 fn at_rest(world: &World) {

@@ -47,8 +47,6 @@ pub struct World {
     dice: Arc<Dice>,
     nodes: Mutex<Vec<Option<Node>>>,
     defect: Option<Defect>,
-    /// The most bytes that were seen waiting for one socket.
-    pub outbox_bytes_seen: Mutex<usize>,
 }
 
 /// One run of one node.
@@ -91,7 +89,6 @@ impl World {
             dice: dice.fork(2),
             nodes: Mutex::new(vec![None; PLACES]),
             defect,
-            outbox_bytes_seen: Mutex::default(),
         })
     }
 

@@ -39,7 +39,6 @@ pub(crate) enum Ground {
 /// Three nodes or so.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) ground: Ground,
 }
 
@@ -55,23 +54,23 @@ impl Cluster {
             let (bus, events) = hub.join();
             started.push(start(store.clone(), Arc::new(bus), events).await);
         }
-        Self { nodes: started, store, ground: Ground::Local(directory) }
+        Self { nodes: started, ground: Ground::Local(directory) }
     }
 
     /// Nodes over a real Redis server and a real replica set.
     pub(crate) async fn redis(nodes: usize) -> Self {
         let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
         let urls = vec![redis.url(); nodes];
-        let (nodes, store) = distributed(&urls, &mongo).await;
-        Self { nodes, store, ground: Ground::Redis(redis, mongo) }
+        let nodes = distributed(&urls, &mongo).await;
+        Self { nodes, ground: Ground::Redis(redis, mongo) }
     }
 
     /// Nodes over a real Redis Cluster and a real replica set.
     pub(crate) async fn redis_cluster(nodes: usize) -> Self {
         let (redis, mongo) = tokio::join!(RedisCluster::start(), Mongo::start());
         let urls = vec![redis.url(); nodes];
-        let (nodes, store) = distributed(&urls, &mongo).await;
-        Self { nodes, store, ground: Ground::RedisCluster(redis, mongo) }
+        let nodes = distributed(&urls, &mongo).await;
+        Self { nodes, ground: Ground::RedisCluster(redis, mongo) }
     }
 
     /// The server under the nodes, where there is exactly one.
@@ -84,19 +83,17 @@ impl Cluster {
 }
 
 /// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
-pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> (Vec<Node>, Arc<dyn Store>) {
+pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
     let mut nodes = Vec::new();
-    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
     for url in urls {
         let store = MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store.clone(), Arc::new(bus), events).await);
-        stores.push(store);
+        nodes.push(start(store, Arc::new(bus), events).await);
     }
-    (nodes, stores.remove(0))
+    nodes
 }
 
 async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>) -> Node {
