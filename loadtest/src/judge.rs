@@ -3,6 +3,7 @@
 //! For every direction of every conversation: each acknowledged message was shown to its receiver exactly once, whole,
 //! in the order in which it was sent, at the place that its sender was told.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
@@ -113,12 +114,12 @@ fn judge_direction(
         let Some(number) = shown.number else { continue };
         if sent.binary_search(&number).is_err() {
             verdict.foreign += 1;
-        } else if kept.contains_key(&number) {
-            verdict.doubled += 1;
-        } else {
-            kept.insert(number, shown.seq);
+        } else if let Entry::Vacant(place) = kept.entry(number) {
+            place.insert(shown.seq);
             verdict.out_of_order += u64::from(number < latest);
             latest = latest.max(number);
+        } else {
+            verdict.doubled += 1;
         }
     }
     verdict.sent += count(sent.iter());

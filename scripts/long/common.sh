@@ -32,6 +32,29 @@ scratch() {
     (umask 077 && od -An -vtx1 -N32 /dev/urandom | tr -d ' \n' >"$SCRATCH/secret")
 }
 
+# An empty cluster on BASE_PORT, which ends with this script.
+local_cluster() {
+    CLUSTER="$PWD/.tools/local-cluster/$BASE_PORT"
+    programs
+    scratch
+    export BINARY="$SWITCHBOARD_BIN"
+    deploy/local-cluster stop >/dev/null
+    rm -rf "$CLUSTER"
+    trap 'stop_cluster $?' EXIT
+    deploy/local-cluster start
+}
+
+# After exit code $1.
+stop_cluster() {
+    deploy/local-cluster stop >/dev/null 2>&1 || true
+    [ "$1" = 0 ] || printf 'FAIL %s (exit code %s); logs are in %s\n' "$RUN" "$1" "$CLUSTER"
+}
+
+# Where its nodes listen.
+gateways() {
+    printf 'ws://127.0.0.1:%s,ws://127.0.0.1:%s,ws://127.0.0.1:%s' $((BASE_PORT + 1)) $((BASE_PORT + 2)) $((BASE_PORT + 3))
+}
+
 # Starts the node of this run on PORT with what the environment says, and waits until it is ready.
 start_node() {
     local deadline=$((SECONDS + READY_SECONDS))
@@ -39,6 +62,8 @@ start_node() {
         SWITCHBOARD_DATA_DIR="$SCRATCH/data" SWITCHBOARD_JWT_SECRET_FILE="$SCRATCH/secret" \
         setsid "$SWITCHBOARD_BIN" serve </dev/null >>"$SCRATCH/node.log" 2>&1 &
     echo $! >"$SCRATCH/node.pid"
+    # It will be killed, and bash would say so.
+    disown
     until curl -fsS -m 2 "http://127.0.0.1:$((PORT + 1))/readyz" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$deadline" ] || fail "the node is not ready; the end of $SCRATCH/node.log:
 $(tail -n 5 "$SCRATCH/node.log")"

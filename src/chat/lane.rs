@@ -48,10 +48,12 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Answers with a refusal, and closes the gate behind a send that may come back.
+    /// Answers with a refusal. The gate is closed behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
-        if let Some((gate, turn)) = self.gate.filter(|_| refusal.code.is_retryable()) {
-            gate.close(self.new.conversation, &self.new.key, turn);
+        match self.gate {
+            Some((gate, turn)) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key, turn),
+            Some((gate, _)) => gate.settle(self.new.conversation, &self.new.key),
+            None => {}
         }
         let _ = self.reply.send(Err(refusal));
     }
@@ -60,16 +62,9 @@ impl Pending {
         self.accepted + SEND_WAIT
     }
 
-    /// Goes through its gate; answers whether it is let through.
-    fn passes_gate(&mut self) -> bool {
-        let Some((gate, turn)) = &mut self.gate else { return true };
-        match gate.admit(self.new.conversation, &self.new.key, *turn) {
-            Some(own) => {
-                *turn = own;
-                true
-            }
-            None => false,
-        }
+    fn is_held_up(&self) -> bool {
+        let held_up = |(gate, turn): &(Arc<Gate>, Turn)| !gate.admits(self.new.conversation, &self.new.key, *turn);
+        self.gate.as_ref().is_some_and(held_up)
     }
 }
 
@@ -158,7 +153,7 @@ impl Lane {
     /// Refuses what may not be written here, now. What stays at the front was let through once and for all.
     async fn admit(&mut self) -> Result<(), StoreError> {
         let mut next = self.admitted;
-        while let Some(pending) = self.queue.get_mut(next) {
+        while let Some(pending) = self.queue.get(next) {
             self.members = match &pending.open {
                 Some(derived) => Some(self.parts.directory.open(derived).await?),
                 None => self.parts.directory.get(self.conversation).await?,
@@ -166,7 +161,7 @@ impl Lane {
             let is_member = self.members.as_ref().is_some_and(|members| members.has(&pending.new.sender));
             let refusal = if !is_member {
                 not_yours()
-            } else if !pending.passes_gate() {
+            } else if pending.is_held_up() {
                 Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
             } else {
                 next += 1;
@@ -256,6 +251,9 @@ impl Lane {
     /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
         let Some(pending) = self.pop_front() else { return };
+        if let Some((gate, _)) = &pending.gate {
+            gate.settle(self.conversation, &pending.new.key);
+        }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
         if let Some(members) = &self.members {

@@ -28,7 +28,7 @@ use crate::model::{Chance, Clock, ConversationId, UserId};
 use crate::model::{Conversation, Refusal};
 use crate::store::{Store, StoreClock, StoreError};
 
-pub use gate::Gate;
+pub use gate::{Gate, Turn};
 pub use history::{Page, Want};
 pub use list::Listing;
 pub use send::{Send, Sent, Target};

@@ -79,12 +79,12 @@ impl Chat {
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let Send { sender, key, text, .. } = send;
-        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
         let gate = gate.map(|gate| {
             let turn = gate.turn();
             (gate, turn)
         });
+        let Send { sender, key, text, .. } = send;
+        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
         Pending { new, open, gate, accepted: Instant::now(), reply }
     }
 

@@ -124,7 +124,8 @@ impl Outbox {
     /// Whether so much waits that no further request should be read.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        !self.lock().has_room()
+        let queue = self.lock();
+        !queue.has_room() || queue.holds_many_answers()
     }
 
     /// Waits until something was put in, or something became wanted.
@@ -183,10 +184,15 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// A send ended well: queues its `sent`, made by `answer`, which is told whether this shows the message. If not, it
-    /// was shown before, or something before it is missing and it comes as a `message` in its turn.
-    pub fn sent(&self, sent: &Message, predecessor: Option<StoreTime>, answer: impl FnOnce(bool) -> Bytes) {
-        self.lock().offer_sent(sent, predecessor, answer);
+    /// A send ended well: its `sent`, made by `answer`, shows the message on this socket, when its turn has come.
+    /// `answer` is told whether it does; it does not where the message was shown before, as a `message`.
+    pub fn sent(
+        &self,
+        sent: &Message,
+        predecessor: Option<StoreTime>,
+        answer: impl FnOnce(bool) -> Bytes + Send + 'static,
+    ) {
+        self.lock().offer_sent(sent, predecessor, Box::new(answer));
         self.wake.notify_one();
     }
 

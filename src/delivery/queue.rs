@@ -2,6 +2,7 @@
 //! conversations that they come from.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::outbox::Outgoing;
 use super::position::{Position, Verdict};
 use super::reader::Pull;
 use super::shared::SharedMessage;
-use crate::model::limits::{AS_OF_MARGIN, EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::model::limits::{AS_OF_MARGIN, EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
 use crate::wire::Encoding;
 
 /// What an early message costs beside its text, about.
@@ -35,11 +36,28 @@ pub(super) struct Queue {
     /// Messages that came before their turn, so that the one before them is all that need come.
     early: BTreeMap<(ConversationId, Seq), Arc<SharedMessage>>,
     early_bytes: usize,
+    /// Answers to sends whose message is not next: they wait for their turn, so that a socket shows places in order.
+    early_sent: BTreeMap<(ConversationId, Seq), EarlySent>,
     /// Up to when this session has been told everything.
     pub(super) as_of: AsOf,
     /// Where conversations without a position start.
     pub(super) start: StoreTime,
     pub(super) open: bool,
+}
+
+/// Makes the `sent` of a message, told whether this shows it.
+pub(super) type Answer = Box<dyn FnOnce(bool) -> Bytes + Send>;
+
+/// A `sent` that waits for its turn.
+struct EarlySent {
+    accepted: Timestamp,
+    answer: Answer,
+}
+
+impl fmt::Debug for EarlySent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EarlySent").field("accepted", &self.accepted).finish_non_exhaustive()
+    }
 }
 
 impl Queue {
@@ -55,6 +73,7 @@ impl Queue {
             sending: Vec::new(),
             early: BTreeMap::new(),
             early_bytes: 0,
+            early_sent: BTreeMap::new(),
             as_of: start,
             start: start.at.minus(AS_OF_MARGIN),
             open: false,
@@ -72,7 +91,7 @@ impl Queue {
 
     /// Whether everything that exists, as far as is known, has been queued.
     pub(super) fn is_whole(&self) -> bool {
-        self.behind.is_empty() && self.pulling.is_none() && self.early.is_empty()
+        self.behind.is_empty() && self.pulling.is_none() && self.early.is_empty() && self.early_sent.is_empty()
     }
 
     /// The one way of every message into the queue.
@@ -82,6 +101,10 @@ impl Queue {
         let position = self.positions.entry(message.conversation).or_default();
         match position.offer(message.seq, starts_here) {
             Verdict::Drop => Verdict::Drop,
+            Verdict::Show if self.settle_answer(message.conversation, message.seq.previous()) => {
+                self.settle(message.conversation);
+                Verdict::Show
+            }
             Verdict::Show if self.can_show(message) => {
                 self.show(shared);
                 self.settle(message.conversation);
@@ -94,24 +117,34 @@ impl Queue {
         }
     }
 
-    /// Offers a message of our own that is to be shown by its `sent`: whether that is what the frame from `answer`
-    /// does.
-    pub(super) fn offer_sent(
-        &mut self,
-        sent: &Message,
-        predecessor: Option<StoreTime>,
-        answer: impl FnOnce(bool) -> Bytes,
-    ) {
-        self.forget_sending(sent.conversation, &sent.key);
+    /// Offers a message of our own, which is shown by its `sent`: at once if it is the next, when its turn has come if
+    /// something before it is missing, and not again if it was shown already.
+    pub(super) fn offer_sent(&mut self, sent: &Message, predecessor: Option<StoreTime>, answer: Answer) {
+        let (conversation, accepted) = (sent.conversation, sent.at);
+        self.forget_sending(conversation, &sent.key);
         let starts_here = self.starts_here(predecessor);
-        let position = self.positions.entry(sent.conversation).or_default();
-        let shown = position.offer(sent.seq, starts_here) == Verdict::Show;
-        if shown {
-            position.advance_to(sent.seq);
+        let position = self.positions.entry(conversation).or_default();
+        match position.offer(sent.seq, starts_here) {
+            Verdict::Show => {
+                position.advance_to(sent.seq);
+                self.push(Outgoing { bytes: answer(true), accepted: Some(accepted) });
+            }
+            Verdict::Drop => self.push(Outgoing { bytes: answer(false), accepted: Some(accepted) }),
+            Verdict::Want => {
+                let earlier = self.early_sent.insert((conversation, sent.seq), EarlySent { accepted, answer });
+                if let Some(twin) = earlier {
+                    // The same key was sent twice: one of the answers shows the message, the other need not wait.
+                    self.push(Outgoing { bytes: (twin.answer)(false), accepted: Some(twin.accepted) });
+                }
+            }
         }
-        self.push(Outgoing { bytes: answer(shown), accepted: Some(sent.at) });
-        self.settle(sent.conversation);
-        self.list_hole(sent.conversation);
+        self.settle(conversation);
+        self.list_hole(conversation);
+    }
+
+    /// Whether so many answers wait for their turn that no further request should be read.
+    pub(super) fn holds_many_answers(&self) -> bool {
+        self.early_sent.len() >= REQUESTS_IN_FLIGHT_MAX
     }
 
     /// A send of our own begins.
@@ -126,22 +159,43 @@ impl Queue {
         }
     }
 
-    /// After a conversation's position moved, or a send ended: shows the early messages whose turn it is now, and
-    /// forgets those whose turn is over.
+    /// After a conversation's position moved, or a send ended: shows what came early and whose turn it is now, and
+    /// forgets what was shown otherwise. No answer is forgotten.
     pub(super) fn settle(&mut self, conversation: ConversationId) {
         while let Some(shown) = self.positions.get(&conversation).and_then(|position| position.shown) {
-            let due = (conversation, Seq::ZERO)..=(conversation, shown.next());
-            let Some((&place, shared)) = self.early.range(due).next() else { return };
-            let shared = shared.clone();
-            if place.1 > shown {
-                if !self.can_show(&shared.message) {
-                    return;
-                }
-                self.show(&shared);
+            if !self.settle_answer(conversation, shown) && !self.settle_message(conversation, shown) {
+                return;
             }
-            self.early.remove(&place);
-            self.early_bytes -= cost(&shared);
         }
+    }
+
+    /// Gives the first answer whose turn has come; says whether there was one.
+    fn settle_answer(&mut self, conversation: ConversationId, shown: Seq) -> bool {
+        let due = (conversation, Seq::ZERO)..=(conversation, shown.next());
+        let Some((&place, _)) = self.early_sent.range(due).next() else { return false };
+        let Some(EarlySent { accepted, answer }) = self.early_sent.remove(&place) else { return false };
+        let shows = place.1 > shown;
+        if shows {
+            self.positions.entry(conversation).or_default().advance_to(place.1);
+        }
+        self.push(Outgoing { bytes: answer(shows), accepted: Some(accepted) });
+        true
+    }
+
+    /// Shows the first early message whose turn has come, or forgets it if it was shown; says whether there was one.
+    fn settle_message(&mut self, conversation: ConversationId, shown: Seq) -> bool {
+        let due = (conversation, Seq::ZERO)..=(conversation, shown.next());
+        let Some((&place, shared)) = self.early.range(due).next() else { return false };
+        let shared = shared.clone();
+        if place.1 > shown {
+            if !self.can_show(&shared.message) {
+                return false;
+            }
+            self.show(&shared);
+        }
+        self.early.remove(&place);
+        self.early_bytes -= cost(&shared);
+        true
     }
 
     /// Something before a message is missing: it may be on its way, unless we do not even know where we start, or have

@@ -75,8 +75,9 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const ATTEMPTS_WAITING_MAX: usize = 4_096;
 /// Messages waiting for their conversation's head to be raised; beyond, their lanes wait.
 pub const HEADS_WAITING_MAX: usize = 16 * 1024;
-/// Refused sends that one session is expected to bring back; beyond, all its other sends are refused with `blocked`.
-pub const GATES_MAX: usize = 256;
+/// Refused sends of one session that have not come back; beyond, it is closed with 1013, since only a new session can
+/// keep what the client repeats in order.
+pub const REFUSED_SENDS_MAX: usize = 512;
 /// Conversations whose members one node remembers; beyond, it forgets all and reads again.
 pub const MEMBERSHIPS_MAX: usize = 200_000;
 /// Messages in one page of history; a larger `limit` is cut to it.

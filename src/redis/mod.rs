@@ -11,5 +11,5 @@ mod settings;
 
 pub(crate) use dialer::Dialer;
 pub use line::Line;
-pub(crate) use session::{Lost, Session};
+pub(crate) use session::{Lost, Session, patience};
 pub use settings::{RedisSettings, RedisUrlError};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
+use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::cluster::ClusterRouting;
 use fred::types::config::{Options, Server};
@@ -20,6 +21,9 @@ use super::RedisSettings;
 use crate::model::limits::{
     REDIS_IDENTITY_PERIOD, REDIS_OPEN_WAIT, REDIS_PING_PERIOD, REDIS_PONG_WAIT, REDIS_SILENCE_MAX,
 };
+
+/// The identity of whatever is not a master.
+const REPLICA: &str = "replica";
 
 /// Why a session is over, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +66,16 @@ impl Session {
             Self { client, identity: String::new(), clustered, end, heard: AtomicU64::new(0), _driver: driver };
         let opening = async {
             // Commands wait for the connection, so the first answer says that it is there.
-            session.patient().ping::<()>(None).await.map_err(Lost::because)?;
+            session.client.with_options(&patience()).ping::<()>(None).await.map_err(Lost::because)?;
             session.ask_identity().await
         };
         session.identity = tokio::select! {
             identity = timeout(REDIS_OPEN_WAIT, opening) => identity.map_err(|_| Lost::because("no answer"))??,
             lost = session.ended() => return Err(lost),
         };
+        if session.identity == REPLICA {
+            return Err(Lost::because("a replica answers at this address; waiting for a master"));
+        }
         Ok(session)
     }
 
@@ -96,33 +103,32 @@ impl Session {
     /// Waits until Redis has done everything that was sent before this, on every connection.
     ///
     /// # Errors
-    /// When Redis is silent for [`REDIS_SILENCE_MAX`] or answers with an error. The session is over then.
+    /// As [`Session::answer`].
     pub(crate) async fn barrier(&self) -> Result<(), Lost> {
-        let crossed = self.cross().await;
-        crossed.inspect_err(|lost| self.end(lost.clone()))
-    }
-
-    async fn cross(&self) -> Result<(), Lost> {
-        let pong = self.ping_every_master();
-        tokio::pin!(pong);
-        loop {
-            let heard = self.heard.load(Ordering::Relaxed);
-            match timeout(REDIS_SILENCE_MAX, &mut pong).await {
-                Ok(pong) => return pong,
-                // Messages still come: it is not gone, only slow, and a new connection would make it slower.
-                Err(_) if self.heard.load(Ordering::Relaxed) != heard => {}
-                Err(_) => return Err(Lost::because(format!("no answer for {REDIS_SILENCE_MAX:?}"))),
-            }
-        }
-    }
-
-    async fn ping_every_master(&self) -> Result<(), Lost> {
         let pings = self.masters().into_iter().map(|master| {
-            let options = Options { cluster_node: master, timeout: Some(REDIS_PONG_WAIT), ..Options::default() };
-            let client = self.client.with_options(&options);
+            let client = self.client.with_options(&Options { cluster_node: master, ..patience() });
             async move { client.ping::<()>(None).await }
         });
-        try_join_all(pings).await.map(drop).map_err(Lost::because)
+        self.answer(try_join_all(pings)).await.map(drop)
+    }
+
+    /// Waits for an answer for as long as the server shows that it lives. The commands themselves should have
+    /// [`patience`].
+    ///
+    /// # Errors
+    /// When Redis is silent for [`REDIS_SILENCE_MAX`] or answers with an error. The session is over then.
+    pub(crate) async fn answer<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Lost> {
+        tokio::pin!(answer);
+        let answered = loop {
+            let heard = self.heard.load(Ordering::Relaxed);
+            match timeout(REDIS_SILENCE_MAX, &mut answer).await {
+                Ok(answered) => break answered.map_err(Lost::because),
+                // Messages still come: it is not gone, only slow, and a new connection would make it slower.
+                Err(_) if self.heard.load(Ordering::Relaxed) != heard => {}
+                Err(_) => break Err(Lost::because(format!("no answer for {REDIS_SILENCE_MAX:?}"))),
+            }
+        };
+        answered.inspect_err(|lost| self.end(lost.clone()))
     }
 
     /// Every master of a cluster, or "the only one".
@@ -136,7 +142,7 @@ impl Session {
     /// Who answers now; see [`Session::identity`].
     ///
     /// # Errors
-    /// When nobody does, or a replica.
+    /// When nobody does.
     pub(crate) async fn ask_identity(&self) -> Result<String, Lost> {
         if self.clustered { self.ask_slots().await } else { self.ask_run().await }
     }
@@ -144,7 +150,7 @@ impl Session {
     async fn ask_run(&self) -> Result<String, Lost> {
         let replication: String = self.client.info(Some(InfoKind::Replication)).await.map_err(Lost::because)?;
         if field(&replication, "role") == "slave" {
-            return Err(Lost::because("this Redis is a replica; waiting for a master to answer at this address"));
+            return Ok(REPLICA.to_owned());
         }
         let server: String = self.client.info(Some(InfoKind::Server)).await.map_err(Lost::because)?;
         Ok(format!("{}/{}", field(&server, "run_id"), field(&replication, "master_replid")))
@@ -223,10 +229,11 @@ impl Session {
             }
         }
     }
+}
 
-    fn patient(&self) -> fred::clients::WithOptions<Client> {
-        self.client.with_options(&Options { timeout: Some(REDIS_OPEN_WAIT), ..Options::default() })
-    }
+/// Options for commands whose answer may take longer than usual, because much comes before it.
+pub(crate) fn patience() -> Options {
+    Options { timeout: Some(REDIS_PONG_WAIT), ..Options::default() }
 }
 
 /// Runs the connection until it breaks.

@@ -27,11 +27,15 @@ pub(super) struct Writer {
     pub(super) unflushed: bool,
     /// When the socket last took something, or had nothing to take.
     pub(super) progressed: Instant,
+    /// When the socket last took something after it had taken nothing for a while: the peer reads, so it is alive.
+    pub(super) moved: Instant,
+    blocked: bool,
 }
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { ping: false, unflushed: false, progressed: Instant::now() }
+        let now = Instant::now();
+        Self { ping: false, unflushed: false, progressed: now, moved: now, blocked: false }
     }
 
     /// Waits until something comes in (if `reading`), or everything that waits is written. Frames are drained together
@@ -46,6 +50,7 @@ impl Writer {
         poll_fn(|cx| {
             let writes = self.ping || self.unflushed || outbox.has_frames();
             let written = if writes { self.poll_write(socket, outbox, measure, cx) } else { Poll::Pending };
+            self.blocked |= writes && written.is_pending();
             if let Poll::Ready(Err(Gone)) = written {
                 return Poll::Ready(Event::Gone);
             }
@@ -85,12 +90,19 @@ impl Writer {
             };
             socket.start_send(outward)?;
             self.unflushed = true;
-            self.progressed = Instant::now();
+            self.note_progress();
         }
         ready!(socket.poll_flush(cx))?;
         self.unflushed = false;
-        self.progressed = Instant::now();
+        self.note_progress();
         Poll::Ready(Ok(()))
+    }
+
+    fn note_progress(&mut self) {
+        self.progressed = Instant::now();
+        if std::mem::take(&mut self.blocked) {
+            self.moved = self.progressed;
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_F
 use crate::model::{Identity, Timestamp};
 use crate::wire::{Close, Encoding, ServerFrame};
 
+/// How long a pong may be owed.
+const PONG_WAIT: Duration = SILENCE_MAX.saturating_sub(PING_AFTER);
 /// How long after its expiry a token still counts.
 const EXPIRY_LEEWAY: Duration = Duration::from_secs(5);
 
@@ -50,7 +52,9 @@ pub(super) struct Live {
     pull: Option<BoxFuture<'static, ()>>,
     writer: Writer,
     heard: Instant,
-    pinged: bool,
+    /// Since when a pong is owed. Only then is silence held against a client: one that did not read for minutes has not
+    /// seen a ping yet, and is to get what waits for it.
+    pinged: Option<Instant>,
     expires: Instant,
     leaving: Leaving,
 }
@@ -85,7 +89,7 @@ impl Live {
             pull: None,
             writer: Writer::new(),
             heard: now,
-            pinged: false,
+            pinged: None,
             leaving: Leaving::No,
         }
     }
@@ -162,8 +166,8 @@ impl Live {
     }
 
     fn begin_ping(&mut self, now: Instant) {
-        if !self.pinged && now >= self.heard + PING_AFTER && !self.is_writing() {
-            self.pinged = true;
+        if self.pinged.is_none() && now >= self.heard + PING_AFTER && !self.is_writing() {
+            self.pinged = Some(now);
             self.writer.ping = true;
         }
     }
@@ -188,23 +192,28 @@ impl Live {
             Leaving::Now if !self.is_working() && !self.is_writing() => return Some(Close::Restart),
             _ => {}
         }
-        if self.outbox.has_too_many_positions() {
+        if self.outbox.has_too_many_positions() || self.gate.is_full() {
             return Some(Close::TryLater);
         }
         if self.is_writing() {
             (now >= self.writer.progressed + STALL_MAX).then_some(Close::TryLater)
         } else {
-            let silent = now >= self.heard + SILENCE_MAX && !self.is_working();
+            let silent = self.pinged.is_some_and(|since| now >= self.pong_due(since)) && !self.is_working();
             silent.then_some(Close::TryLater)
         }
+    }
+
+    /// When a pong that is owed `since` then is overdue.
+    fn pong_due(&self, since: Instant) -> Instant {
+        since.max(self.writer.moved) + PONG_WAIT
     }
 
     /// When [`overdue`](Self::overdue), a ping or a pull may be due next.
     fn next_deadline(&self) -> Instant {
         let silence = if self.is_writing() {
             self.writer.progressed + STALL_MAX
-        } else if self.pinged {
-            self.heard + SILENCE_MAX
+        } else if let Some(since) = self.pinged {
+            self.pong_due(since)
         } else {
             self.heard + PING_AFTER
         };
@@ -221,7 +230,7 @@ impl Live {
     /// Takes what came in; answers how the connection ends, if it does.
     fn on_incoming(&mut self, incoming: Incoming) -> Option<Option<Close>> {
         self.heard = Instant::now();
-        self.pinged = false;
+        self.pinged = None;
         match incoming {
             Incoming::Frame(bytes) => self.on_frame(&bytes),
             Incoming::Alive => {}

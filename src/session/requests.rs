@@ -1,7 +1,7 @@
 //! What a live session does with each frame.
 
 use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Message, Refusal};
 use crate::wire::server::Fault;
 use crate::wire::{ClientFrame, Close, ServerFrame, client};
 
@@ -55,15 +55,12 @@ impl Live {
             let encoding = outbox.encoding();
             match answer.await {
                 Ok(Sent { message, predecessor }) => {
-                    let sent = |shown| ServerFrame::Sent {
-                        key: &message.key,
-                        conversation,
-                        seq: message.seq,
-                        id: message.id,
-                        at: message.at,
-                        shown,
+                    let stored = message.clone();
+                    let frame = move |shown| {
+                        let Message { conversation, seq, id, at, ref key, .. } = *message;
+                        encoding.encode(&ServerFrame::Sent { key, conversation, seq, id, at, shown })
                     };
-                    outbox.sent(&message, predecessor, |shown| encoding.encode(&sent(shown)));
+                    outbox.sent(&stored, predecessor, frame);
                 }
                 Err(refusal) => {
                     services.metrics.refused(refusal.code);
@@ -120,7 +117,7 @@ impl Live {
         }));
     }
 
-    fn on_resume(&mut self, cursors: std::collections::HashMap<ConversationId, crate::model::Seq>) {
+    fn on_resume(&mut self, cursors: std::collections::BTreeMap<ConversationId, crate::model::Seq>) {
         let (services, outbox) = (self.services.clone(), self.outbox.clone());
         self.exclusive = Some(Box::pin(async move {
             let encoding = outbox.encoding();

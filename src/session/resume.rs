@@ -1,6 +1,6 @@
 //! Where a session starts: where its client left off, exactly.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Services;
@@ -10,6 +10,9 @@ use crate::model::{Code, ConversationId, Identity, Refusal, Seq};
 use crate::wire::client::Resume;
 use crate::wire::server::Fault;
 use crate::wire::{Encoding, ServerFrame};
+
+/// How long after an election a primary may not know yet what was acknowledged before.
+const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Rows of one answer about activity.
 const ACTIVITIES_MAX: usize = 1_000;
@@ -26,8 +29,8 @@ pub(super) async fn begin(
 ) -> Result<Seat, Refusal> {
     let here = services.delivery.here();
     let (start, cursors, foreign) = match resume {
-        None => (here, HashMap::new(), false),
-        Some(resume) if resume.as_of.generation != here.generation => (here, HashMap::new(), true),
+        None => (here, BTreeMap::new(), false),
+        Some(resume) if resume.as_of.generation != here.generation => (here, BTreeMap::new(), true),
         Some(resume) => (resume.as_of, resume.cursors, false),
     };
     let resumes = start != here;
@@ -79,7 +82,7 @@ impl Reset {
 pub(super) async fn resume_cursors(
     services: &Services,
     outbox: &Outbox,
-    cursors: &HashMap<ConversationId, Seq>,
+    cursors: &BTreeMap<ConversationId, Seq>,
 ) -> Result<Vec<Reset>, Refusal> {
     if cursors.len() > CURSORS_MAX {
         return Err(Refusal::new(Code::Invalid, format!("at most {CURSORS_MAX} cursors at once")));
@@ -95,8 +98,7 @@ pub(super) async fn resume_cursors(
             refused.push(Reset::NotYours(conversation));
             continue;
         };
-        // A head may lag behind the messages: before a cursor is called wrong, the messages are asked.
-        let end = if shown > head { services.chat.end(conversation).await? } else { head };
+        let end = if shown > head { confirm_end(services, conversation, shown).await? } else { head };
         if shown > end {
             refused.push(Reset::Beyond(conversation));
         }
@@ -104,6 +106,17 @@ pub(super) async fn resume_cursors(
     }
     outbox.start_from(starts);
     Ok(refused)
+}
+
+/// Before a cursor is called wrong, the messages themselves are asked, since a head may lag behind them; and once more
+/// after a while, since a store that has just changed its primary may lag behind itself.
+async fn confirm_end(services: &Services, conversation: ConversationId, shown: Seq) -> Result<Seq, Refusal> {
+    let end = services.chat.end(conversation).await?;
+    if shown <= end {
+        return Ok(end);
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    services.chat.end(conversation).await
 }
 
 /// Wants what happened, since the client left, in conversations that it did not name.

@@ -11,8 +11,13 @@ use crate::model::StoreTime;
 /// How often the estimate is set right again.
 const REFRESH: Duration = Duration::from_secs(5);
 
-/// An estimate of the store's clock: its last answer, plus the time since. Off by a round trip and some drift, which
-/// [`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN) covers a thousand times. It never goes backwards.
+/// How far the estimate runs on without an answer. What was stamped while the store could not confirm anything may become
+/// visible much later; a clock that stands still until then keeps it within the margin.
+const TRUSTED: Duration = Duration::from_secs(30);
+
+/// An estimate of the store's clock: its last answer, plus the time since, but no more than half a minute. Off by a round
+/// trip and some drift, which [`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN) covers a thousand times. It never goes
+/// backwards.
 #[derive(Debug)]
 pub struct StoreClock(Mutex<Reading>);
 
@@ -38,7 +43,8 @@ impl StoreClock {
         self.lock().now()
     }
 
-    /// Sets the clock again every few seconds, for ever. While the store does not answer, the estimate goes on.
+    /// Sets the clock again every few seconds, for ever. While the store does not answer, the estimate goes on
+    /// for half a minute and then stands still.
     pub async fn keep(self: Arc<Self>, store: Arc<dyn Store>) {
         loop {
             tokio::time::sleep(REFRESH).await;
@@ -57,6 +63,6 @@ impl StoreClock {
 
 impl Reading {
     fn now(self) -> StoreTime {
-        self.store.plus(self.at.elapsed())
+        self.store.plus(self.at.elapsed().min(TRUSTED))
     }
 }

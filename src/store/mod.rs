@@ -187,4 +187,6 @@ pub trait Store: Messages + Conversations + People {
 
     /// Which history this is: made with the store, changed by a restore.
     fn generation(&self) -> Generation;
+    /// Lets go of what the store holds, when nobody uses it any more. Nothing is lost without it.
+    async fn close(&self) {}
 }

@@ -1,6 +1,6 @@
 //! What a client says on the native door. The protocol: `docs/protocol.md`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ pub enum ClientFrame {
     /// More cursors after `hello`, which takes a bounded number.
     Resume {
         /// The client's place in each conversation.
-        cursors: HashMap<ConversationId, Seq>,
+        cursors: BTreeMap<ConversationId, Seq>,
     },
     /// A message.
     Send(Send),
@@ -52,7 +52,7 @@ pub struct Resume {
     pub as_of: AsOf,
     /// Its place in conversations it knows; those it does not name are owed from the margin before `as_of`.
     #[serde(default)]
-    pub cursors: HashMap<ConversationId, Seq>,
+    pub cursors: BTreeMap<ConversationId, Seq>,
 }
 
 /// A message to send.

@@ -1,5 +1,7 @@
 //! What a server says on the native door. The protocol: `docs/protocol.md`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::model::{
@@ -36,8 +38,8 @@ pub enum ServerFrame<'a> {
         id: MessageId,
         /// When it was accepted.
         at: Timestamp,
-        /// Whether this answer shows the message on this connection: it is the next one of its conversation. If not, it
-        /// was shown before, or it comes as a `message` when it is its turn.
+        /// Whether this answer shows the message on this connection, in its turn. If not, it was shown before, as a
+        /// `message` or by an earlier answer.
         shown: bool,
     },
     /// A message, in order, once.
@@ -139,7 +141,12 @@ impl<'a> Fault<'a> {
             message: &refusal.message,
             key: None,
             conversation: None,
-            retry_after_ms: refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            retry_after_ms: refusal.retry_after.map(whole_millis),
         }
     }
+}
+
+/// Rounded up: who comes back after a wait that was rounded down comes too early, again and again.
+fn whole_millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

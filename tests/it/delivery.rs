@@ -57,7 +57,8 @@ async fn two_talk_across_nodes_and_every_device_sees_everything_once_in_order(cl
         // A sender's own places come by `sent`, as answers: their order among themselves is the order of sending.
         let mut shown = device.shown.values().next().unwrap().clone();
         shown.sort_unstable();
-        assert_eq!(shown, (1..=2 * EACH as u64).collect::<Vec<_>>());
+        let damage: Vec<(u64, u64)> = (1..).zip(shown).filter(|(place, shown)| place != shown).take(3).collect();
+        assert!(damage.is_empty(), "(place, shown there): {damage:?}");
     }
 }
 

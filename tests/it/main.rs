@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bus_contract;
 #[cfg(test)]
+mod bus_redis_faults;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod native_door;

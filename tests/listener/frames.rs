@@ -223,6 +223,7 @@ async fn the_last_words_arrive_though_much_is_unread() {
         raw.send(&[broken, vec![0; 200_000]].concat()).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(matches!(raw.close_code().await, Some(1007 | 1009)));
+        assert!(raw.ends_cleanly().await);
     }
 }
 

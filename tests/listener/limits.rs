@@ -244,7 +244,7 @@ async fn without_a_proxy_nobody_is_believed() {
 
 #[tokio::test]
 async fn a_stop_lets_requests_finish_and_leaves_websockets_alone() {
-    let mut served = start(Default::default()).await;
+    let mut served = start(ListenerSettings { drain_wait: PATIENCE * 4, ..Default::default() }).await;
     let mut websocket = Raw::websocket(&served).await;
     let mut idle = Raw::connect(&served).await;
     idle.send(GET.as_bytes()).await;

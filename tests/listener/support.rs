@@ -135,6 +135,14 @@ impl Raw {
         some > 0
     }
 
+    /// Whether the server ends the connection in good order, and does not reset it: a reset may overtake the last words
+    /// (not on every system, so it is the reset that is looked for, also one behind the end).
+    pub(crate) async fn ends_cleanly(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("the connection does not end");
+        end.is_ok() && self.stream.take_error().unwrap().is_none()
+    }
+
     /// The next head of an answer, or `None` when the connection was closed instead.
     pub(crate) async fn head(&mut self) -> Option<String> {
         loop {

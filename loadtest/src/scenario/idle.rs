@@ -48,7 +48,8 @@ impl Options {
             seed: matches.get_flag("seed"),
             pid: matches.get_one("pid").copied().ok_or("name the --pid of the node")?,
         };
-        let is_sound = options.connections % 2 == 0 && options.connections > options.baseline && options.baseline > 4;
+        let is_sound =
+            options.connections.is_multiple_of(2) && options.connections > options.baseline && options.baseline > 4;
         if is_sound {
             Ok(options)
         } else {

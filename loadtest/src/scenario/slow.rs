@@ -1,5 +1,5 @@
 //! A client that stops reading while messages arrive for it, and reads again later: the node must not grow, and the
-//! client must be shown everything, on the same connection.
+//! client must be shown everything, on the same connection. It is on the first node, those who write on the others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     let run = SystemChance.bits() >> 32;
     let reader = Client::start(world.clone(), Beginning::new(format!("{run:08x}-reader").parse()?, 0));
     let mut senders = Vec::new();
-    for (target, sender) in (0..options.senders).enumerate() {
+    for (sender, target) in (0..options.senders).zip((1..world.targets.len().max(2)).cycle()) {
         let beginning = Beginning::new(format!("{run:08x}-{sender}").parse()?, target);
         senders.push(Writer::new(Client::start(world.clone(), beginning)));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -47,6 +47,12 @@ impl RedisBus {
         let mut dialer = Dialer::new(settings.clone(), chance, REDIS_BACKLOG_MAX);
         let both_up = async { tokio::join!(dialer.dial(), line.up()).0 };
         let first = timeout(REDIS_START_WAIT, both_up).await.ok();
+        if first.is_some() {
+            roll.start_over(); // from now on whoever subscribes waits until it is in force
+        } else {
+            tracing::warn!(redis = %settings, "starting without Redis; until it answers, other nodes are not heard");
+            outlet.away();
+        }
         let subscriber = Subscriber::new(Arc::clone(&roll), outlet.clone()).run(first, dialer);
         let (queue, publications) = mpsc::channel(PUBLICATIONS_MAX);
         let publisher = Publisher::new(line, Arc::clone(&roll), outlet, metrics.clone());
@@ -59,10 +65,11 @@ impl RedisBus {
 impl Bus for RedisBus {
     async fn publish(&self, user: &UserId, payload: Bytes) {
         let publication = Publication { user: user.clone(), payload };
-        match timeout(PUBLISH_WAIT, self.queue.send(publication)).await {
-            Ok(_) => self.metrics.publications.increment(1),
-            Err(_) => self.metrics.full.increment(1),
-        }
+        let queued = match self.queue.try_send(publication) {
+            Err(TrySendError::Full(publication)) => timeout(PUBLISH_WAIT, self.queue.send(publication)).await.is_ok(),
+            _ => true,
+        };
+        if queued { &self.metrics.publications } else { &self.metrics.full }.increment(1);
     }
 
     async fn subscribe(&self, user: &UserId) {

@@ -45,7 +45,6 @@ impl Publisher {
                     if count == 0 {
                         return;
                     }
-                    self.hand_to_the_deaf(&batch);
                     let batch = std::mem::replace(&mut batch, Vec::with_capacity(PUBLISH_BATCH_MAX));
                     match self.line.session() {
                         None => self.drop_away(&batch),
@@ -64,20 +63,18 @@ impl Publisher {
         }
     }
 
-    /// While a subscription of ours is not in force, its messages would not come back from Redis.
-    fn hand_to_the_deaf(&self, batch: &[Publication]) {
-        self.hand_over(batch, |known, publication| known.misses(&publication.user));
-    }
-
     fn drop_away(&self, batch: &[Publication]) {
         self.metrics.away.increment(batch.len() as u64);
         self.hand_over(batch, |known, publication| known.wants(&publication.user));
     }
 
-    /// Never sent again: whether it arrived is unknown. Our own users get it from us, perhaps for the second time.
+    /// What failed is never sent again, because it may have arrived. Our own users get it from us, perhaps for the
+    /// second time; and while a subscription of ours is not in force, they get from us what will not come back.
     fn settle(&mut self, sent: Sent) {
         let failed_before = std::mem::replace(&mut self.failing, sent.failure.is_some());
-        let Some(error) = sent.failure else { return };
+        let Some(error) = sent.failure else {
+            return self.hand_over(&sent.batch, |known, publication| known.misses(&publication.user));
+        };
         if !failed_before {
             tracing::warn!(%error, "publishing to Redis fails; other nodes find the messages in the store, later");
         }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::PubsubInterface;
+use fred::interfaces::{ClientLike, PubsubInterface};
 use fred::types::{Message, Value};
 use futures_util::future::join_all;
+use tokio::task::coop::unconstrained;
 
 use super::channel;
 use crate::model::UserId;
-use crate::redis::{Lost, Session};
+use crate::redis::{Lost, Session, patience};
 
 /// Something on its way to a user's channel.
 #[derive(Clone)]
@@ -32,12 +33,20 @@ pub(super) async fn subscribe(session: &Session, users: &[UserId]) -> Result<(),
     if users.is_empty() {
         return Ok(());
     }
-    if !session.is_clustered() {
-        return refused(session, session.client().subscribe(names(users)).await, Session::barrier(session)).await;
+    if session.is_clustered() {
+        let client = session.client().with_options(&patience());
+        let each = users.iter().map(|user| client.ssubscribe(channel::name(user)));
+        return session.answer(all(each)).await;
     }
-    let each = users.iter().map(|user| session.client().ssubscribe(channel::name(user)));
-    let all: Result<Vec<()>, Error> = join_all(each).await.into_iter().collect();
-    refused(session, all.map(drop), async { Ok(()) }).await
+    // In one pipeline nothing is read between the two, so that a refusal is taken for the answer to the ping. By
+    // itself it would go unnoticed.
+    let pipeline = session.client().pipeline().with_options(&patience());
+    let subscribed = async {
+        pipeline.subscribe(names(users)).await?;
+        pipeline.ping::<()>(None).await?;
+        pipeline.last().await
+    };
+    session.answer(subscribed).await
 }
 
 /// Unsubscribes from all of `users`.
@@ -48,24 +57,18 @@ pub(super) async fn unsubscribe(session: &Session, users: &[UserId]) -> Result<(
     if users.is_empty() {
         return Ok(());
     }
-    if !session.is_clustered() {
-        return refused(session, session.client().unsubscribe(names(users)).await, async { Ok(()) }).await;
+    let client = session.client().with_options(&patience());
+    if session.is_clustered() {
+        session.answer(all(users.iter().map(|user| client.sunsubscribe(channel::name(user))))).await?;
+        // An answer that says "not here, there" would be taken for the answer to the next command. Let that be a ping.
+        return session.barrier().await;
     }
-    let each = users.iter().map(|user| session.client().sunsubscribe(channel::name(user)));
-    let all: Result<Vec<()>, Error> = join_all(each).await.into_iter().collect();
-    // An answer that says "not here, there" would be taken for the answer to the next command. Let that be a ping.
-    refused(session, all.map(drop), session.barrier()).await
+    session.answer(client.unsubscribe(names(users))).await
 }
 
-async fn refused(
-    session: &Session,
-    done: Result<(), Error>,
-    then: impl Future<Output = Result<(), Lost>>,
-) -> Result<(), Lost> {
-    match done {
-        Ok(()) => then.await,
-        Err(error) => Err(session.end_because(error)),
-    }
+/// Waits for all of `commands`, which are sent at once and in order.
+async fn all(commands: impl Iterator<Item = impl Future<Output = Result<(), Error>>>) -> Result<(), Error> {
+    unconstrained(join_all(commands)).await.into_iter().collect()
 }
 
 fn names(users: &[UserId]) -> Vec<String> {

@@ -234,4 +234,8 @@ impl Store for EmbeddedStore {
     fn generation(&self) -> Generation {
         self.generation
     }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
 }

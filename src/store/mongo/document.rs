@@ -97,7 +97,7 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
 /// `at` activity.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;
-    let last = match document.get("l").map_err(mongodb::bson::error::Error::from)? {
+    let last = match document.get("l")? {
         Some(RawBsonRef::Document(preview)) => Some(read_preview(preview, last_seq)?),
         _ => None,
     };

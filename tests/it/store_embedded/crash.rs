@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of writing, twenty times over: everything that was acknowledged is there afterwards, once,
+//! `kill -9` in the middle of writing, over and over: everything that was acknowledged is there afterwards, once,
 //! at its place, without a hole before it.
 
 use std::collections::HashMap;
@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep};
 use super::child::{say, spawn};
 use super::{everything, open};
 
-const KILLS: usize = 20;
 const TALKS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,9 +31,12 @@ fn talk(number: usize) -> Conversation {
 /// was acknowledged. Never ends by itself.
 pub(super) async fn hammer(directory: &Path, round: &str) {
     let store = Arc::new(open(directory));
-    let mut writers = Vec::new();
+    // All of them before the first message: what is acknowledged then includes that they exist.
     for number in 0..TALKS {
         store.open(&talk(number)).await.unwrap();
+    }
+    let mut writers = Vec::new();
+    for number in 0..TALKS {
         for (run, length) in [("one", 1), ("run", 5)] {
             let name = format!("{round}-{number}-{run}");
             writers.push(tokio::spawn(write(Arc::clone(&store), talk(number), name, length)));
@@ -99,9 +101,19 @@ fn acknowledged(log: &Path) -> Vec<(ConversationId, Seq, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kill_9() {
+    assert_survives(20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: minutes"]
+async fn what_was_acknowledged_survives_kill_9_very_often() {
+    assert_survives(300).await;
+}
+
+async fn assert_survives(kills: usize) {
     let home = tempfile::tempdir().unwrap();
     let mut promised: HashMap<(ConversationId, Seq), String> = HashMap::new();
-    for round in 0..KILLS {
+    for round in 0..kills {
         let log = home.path().join(format!("log-{round}"));
         let mut child = spawn(&[], &format!("hammer {round}"), home.path(), &log);
         let deadline = Instant::now() + PATIENCE;
@@ -119,7 +131,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         }
         assert_kept(&open(home.path()), &promised).await;
     }
-    assert!(promised.len() > KILLS * TALKS, "only {} messages", promised.len());
+    assert!(promised.len() > kills * TALKS, "only {} messages", promised.len());
 }
 
 async fn assert_kept(store: &EmbeddedStore, promised: &HashMap<(ConversationId, Seq), String>) {
