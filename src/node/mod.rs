@@ -133,7 +133,8 @@ impl Node {
         let router = Router::new()
             .merge(native::routes(Native { services, origins, sessions: sessions.clone() }))
             .merge(rest::routes(Arc::new(api)))
-            .merge(page::routes(page::Page { minter, clock }));
+            .merge(page::routes(page::Page { minter, clock }))
+            .fallback(rest::nothing_there);
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));

@@ -9,7 +9,13 @@ mod delivery;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
+mod protocol_doc;
+#[cfg(test)]
 mod repairs;
+#[cfg(test)]
+mod rest;
 #[cfg(test)]
 mod store_contract;
 #[cfg(test)]

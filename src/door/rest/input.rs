@@ -75,6 +75,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(BODY_BYTES_MAX),
             _ => Problem::invalid("the body could not be read to its end"),
         })?;
+        // A parser of structs takes an array for one, field by field.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+            return Err(Problem::invalid("the body is a JSON object"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::invalid(describe(&error)))
     }
 }

@@ -22,7 +22,8 @@ mod users;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Router, middleware};
 
 use crate::auth::Verifier;
@@ -76,9 +77,15 @@ pub fn routes(api: Arc<Api>) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), problem::count));
     Router::new()
         .nest(PREFIX, v1)
+        .route("/api/v1/", any(problem::no_route))
         .layer(middleware::from_fn_with_state(api.origins.clone(), allow_listed_origins))
         .layer(middleware::map_response(headers::guard_answer))
         .with_state(api)
+}
+
+/// The answer to whatever is asked for and is not there, on the whole listener.
+pub async fn nothing_there() -> Response {
+    headers::guard_answer(problem::no_route().await.into_response()).await
 }
 
 /// Every path, as in the document and in metrics' labels.

@@ -120,7 +120,8 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
     Node::start(parts, settings, listener, ops).await.unwrap()
 }
 
-fn auth() -> Auth {
+/// How tokens are checked, here and in tests that need no node.
+pub(crate) fn auth() -> Auth {
     Auth {
         keys: Keys::Secrets(vec![Secret::new(SECRET)]),
         issuer: None,
@@ -131,7 +132,16 @@ fn auth() -> Auth {
 
 /// A token for `user` that counts this long.
 pub(crate) fn token_for(user: &str, ttl: Duration) -> String {
-    let request = TokenRequest { user: user.parse().unwrap(), role: Role::User, name: None, email: None, ttl };
+    mint(user, Role::User, ttl)
+}
+
+/// A token for `user` as something else than a person.
+pub(crate) fn token_as(user: &str, role: Role) -> String {
+    mint(user, role, Duration::from_secs(3_600))
+}
+
+fn mint(user: &str, role: Role, ttl: Duration) -> String {
+    let request = TokenRequest { user: user.parse().unwrap(), role, name: None, email: None, ttl };
     Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
 }
 

@@ -1,0 +1,442 @@
+//! Whatever bytes come – from a client, or from the bus – decoding ends, in time and memory that the bytes could pay
+//! for, in a value or in an error; and what is encoded means the same in both encodings.
+//!
+//! [`fuzz`] is a fuzzer on the stable toolchain: it changes good frames at random. It runs for a second or so with every
+//! change; `scripts/long/fuzz` gives it a seed and minutes.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use switchboard::model::limits::{CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX};
+use switchboard::model::{
+    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Seq, StoreTime,
+    Timestamp, UserId,
+};
+use switchboard::wire::envelope::{Envelope, EnvelopeError};
+use switchboard::wire::server::{Fault, Member, Row};
+use switchboard::wire::{ClientFrame, Encoding, ServerFrame};
+
+/// What every decoder must bear. An envelope that is understood is also written back the same.
+fn decode_all(bytes: &[u8]) {
+    for encoding in Encoding::ALL {
+        if let Err(error) = encoding.decode::<ClientFrame>(bytes) {
+            let text = error.to_string();
+            assert!(!text.is_empty() && text.len() < 300, "{text}");
+        }
+    }
+    if let Ok(envelope) = Envelope::decode(bytes) {
+        assert_eq!(Envelope::decode(&envelope.encode()), Ok(envelope));
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        decode_text(text);
+    }
+}
+
+fn decode_text(text: &str) {
+    if let Ok(as_of) = text.parse::<AsOf>() {
+        assert_eq!(as_of.to_string().parse(), Ok(as_of));
+    }
+    if let Ok(user) = text.parse::<UserId>() {
+        assert!(user.as_str() == text && text.len() <= USER_ID_BYTES_MAX);
+    }
+    if let Ok(key) = text.parse::<ClientKey>() {
+        assert!(key.as_str() == text && text.len() <= CLIENT_KEY_BYTES_MAX);
+    }
+    let _ = (text.parse::<ConversationId>(), text.parse::<MessageId>());
+}
+
+// What frames are made of.
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[A-Za-z0-9_.@|:+-]{1,64}".prop_map(|text| text.parse().unwrap())
+}
+
+fn key() -> impl Strategy<Value = ClientKey> {
+    "[!-~]{1,64}".prop_map(|text| text.parse().unwrap())
+}
+
+fn conversation() -> impl Strategy<Value = ConversationId> {
+    any::<[u8; 16]>().prop_map(ConversationId::from_bytes)
+}
+
+fn message_id() -> impl Strategy<Value = MessageId> {
+    any::<[u8; 12]>().prop_map(MessageId::from_bytes)
+}
+
+fn seq() -> impl Strategy<Value = Seq> {
+    any::<u64>().prop_map(Seq)
+}
+
+fn as_of() -> impl Strategy<Value = AsOf> {
+    (any::<u64>(), any::<u64>())
+        .prop_map(|(generation, at)| AsOf { generation: Generation(generation), at: StoreTime(at) })
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![".{0,80}", "[\\x00-\\x1f\"\\\\]{0,20}", Just("\u{10FFFF}".repeat(30))]
+}
+
+prop_compose! {
+    fn message()(
+        conversation in conversation(), seq in seq(), id in message_id(), sender in user(), key in key(),
+        at in any::<u64>(), text in text(),
+    ) -> Message {
+        Message { conversation, seq, id, sender, key, at: Timestamp(at), text }
+    }
+}
+
+prop_compose! {
+    fn cursor()(user in user(), read in seq(), delivered in seq()) -> Cursor {
+        Cursor { user, read, delivered }
+    }
+}
+
+prop_compose! {
+    fn row()(
+        conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
+        members in proptest::collection::vec((user(), text()), 0..3),
+    ) -> Row {
+        let members = members.into_iter().map(|(user, name)| Member { user, name }).collect();
+        let last = last.as_ref().map(Preview::of);
+        let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
+        Row { conversation, kind: Kind::Direct, members, last_seq, last, unread }
+    }
+}
+
+/// Everything that some server frame holds.
+#[derive(Debug)]
+struct Ingredients {
+    user: UserId,
+    key: Option<ClientKey>,
+    conversation: Option<ConversationId>,
+    message: Message,
+    messages: Vec<Message>,
+    rows: Vec<Row>,
+    cursor: Cursor,
+    as_of: AsOf,
+    number: u64,
+    text: Option<String>,
+    flag: bool,
+    code: usize,
+}
+
+prop_compose! {
+    fn ingredients()(
+        (user, key, conversation) in (user(), proptest::option::of(key()), proptest::option::of(conversation())),
+        message in message(), messages in proptest::collection::vec(message(), 0..3),
+        rows in proptest::collection::vec(row(), 0..3), cursor in cursor(), as_of in as_of(),
+        (number, flag, code) in (any::<u64>(), any::<bool>(), 0..Code::ALL.len()), text in proptest::option::of(text()),
+    ) -> Ingredients {
+        Ingredients { user, key, conversation, message, messages, rows, cursor, as_of, number, text, flag, code }
+    }
+}
+
+impl Ingredients {
+    /// One frame of every kind.
+    fn frames(&self) -> Vec<ServerFrame<'_>> {
+        let Message { conversation, seq, id, key, at, .. } = &self.message;
+        let (conversation, seq, id, at) = (*conversation, *seq, *id, *at);
+        let frames = vec![
+            ServerFrame::Welcome { user: &self.user, as_of: self.as_of, expires: at },
+            ServerFrame::Resumed { continued: self.messages.len() },
+            ServerFrame::Sent { key, conversation, seq, id, at, shown: self.flag },
+            ServerFrame::Message(&self.message),
+            ServerFrame::Receipt { conversation, cursor: &self.cursor },
+            ServerFrame::History { conversation, messages: &self.messages, more: self.flag },
+            ServerFrame::Conversations { conversations: &self.rows, next: self.text.clone() },
+            ServerFrame::Refreshed { expires: at },
+            ServerFrame::Error(Fault {
+                code: Code::ALL[self.code],
+                message: &self.message.text,
+                key: self.key.as_ref(),
+                conversation: self.conversation,
+                retry_after_ms: self.flag.then_some(self.number),
+            }),
+            ServerFrame::Reconnect { after_ms: self.number },
+            ServerFrame::Pong { as_of: self.as_of },
+        ];
+        // A new kind of frame does not compile here until it is in the list above.
+        for frame in &frames {
+            match frame {
+                ServerFrame::Welcome { .. }
+                | ServerFrame::Resumed { .. }
+                | ServerFrame::Sent { .. }
+                | ServerFrame::Message(_)
+                | ServerFrame::Receipt { .. }
+                | ServerFrame::History { .. }
+                | ServerFrame::Conversations { .. }
+                | ServerFrame::Refreshed { .. }
+                | ServerFrame::Error(_)
+                | ServerFrame::Reconnect { .. }
+                | ServerFrame::Pong { .. } => {}
+            }
+        }
+        frames
+    }
+
+    /// One good client frame of every kind, as a value.
+    fn client_frames(&self) -> Vec<Value> {
+        let Message { conversation, seq, key, text, .. } = &self.message;
+        let cursors = json!({ conversation.to_string(): seq });
+        vec![
+            json!({ "type": "hello", "token": text }),
+            json!({ "type": "hello", "token": text, "resume": { "as_of": self.as_of, "cursors": cursors } }),
+            json!({ "type": "resume", "cursors": cursors }),
+            json!({ "type": "send", "to": self.user, "key": key, "text": text }),
+            json!({ "type": "send", "to": null, "conversation": conversation, "key": key, "text": text }),
+            json!({ "type": "read", "conversation": conversation, "seq": seq }),
+            json!({ "type": "delivered", "conversation": conversation, "seq": seq, "colour": [self.text] }),
+            json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
+            json!({ "type": "conversations", "behind": self.text }),
+            json!({ "type": "refresh", "token": text }),
+            json!({ "type": "ping" }),
+        ]
+    }
+
+    /// Good bytes of every kind, to begin with.
+    fn corpus(&self) -> Vec<Vec<u8>> {
+        let json = self.client_frames().into_iter().map(|frame| frame.to_string().into_bytes());
+        let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
+        let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
+        let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
+        json.chain(msgpack).chain([message.encode().to_vec(), receipt.encode().to_vec()]).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_harm_a_decoder(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        decode_all(&bytes);
+    }
+
+    #[test]
+    fn no_text_harms_a_decoder(text in "\\PC{0,200}") {
+        decode_all(text.as_bytes());
+        decode_text(&text);
+    }
+
+    #[test]
+    fn a_server_frame_means_the_same_in_both_encodings(ingredients in ingredients()) {
+        for frame in ingredients.frames() {
+            let json: Value = serde_json::from_slice(&Encoding::Json.encode(&frame)).unwrap();
+            let msgpack: Value = rmp_serde::from_slice(&Encoding::Msgpack.encode(&frame)).unwrap();
+            prop_assert_eq!(&json, &msgpack);
+            prop_assert!(json["type"].is_string());
+        }
+    }
+
+    #[test]
+    fn a_client_frame_means_the_same_in_both_encodings(ingredients in ingredients()) {
+        for frame in ingredients.client_frames() {
+            let json: ClientFrame = Encoding::Json.decode(frame.to_string().as_bytes()).unwrap();
+            let msgpack: ClientFrame = Encoding::Msgpack.decode(&rmp_serde::to_vec_named(&frame).unwrap()).unwrap();
+            prop_assert_eq!(json, msgpack);
+        }
+    }
+
+    #[test]
+    fn an_envelope_survives_the_bus(message in message(), cursor in cursor(), predecessor in any::<Option<u64>>()) {
+        let conversation = message.conversation;
+        let message = Envelope::Message { message: message.into(), predecessor: predecessor.map(StoreTime) };
+        let receipt = Envelope::Receipt { conversation, cursor };
+        for envelope in [message, receipt] {
+            let bytes = envelope.encode();
+            prop_assert_eq!(Envelope::decode(&bytes), Ok(envelope));
+            for end in 0..bytes.len() {
+                prop_assert!(Envelope::decode(&bytes[..end]).is_err(), "cut at {}", end);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_envelope_of_another_version_is_told_apart() {
+    assert_eq!(Envelope::decode(&[2, 0x80]), Err(EnvelopeError::Version(2)));
+    assert_eq!(Envelope::decode(&[1, 0x80]), Err(EnvelopeError::Malformed));
+    assert_eq!(Envelope::decode(&[]), Err(EnvelopeError::Malformed));
+}
+
+#[test]
+fn a_field_that_comes_twice_is_no_frame() {
+    let talk = "0".repeat(32);
+    for frame in [
+        r#"{"type":"ping","type":"ping"}"#.to_owned(),
+        r#"{"type":"refresh","token":"a","token":"b"}"#.to_owned(),
+        format!(r#"{{"type":"read","conversation":"{talk}","seq":1,"seq":2}}"#),
+        r#"{"type":"send","to":"bob","to":"eve","key":"1","text":"x"}"#.to_owned(),
+    ] {
+        assert!(Encoding::Json.decode::<ClientFrame>(frame.as_bytes()).is_err(), "{frame}");
+    }
+    let twice = b"\x83\xa4type\xa7refresh\xa5token\xa1a\xa5token\xa1b";
+    assert!(Encoding::Msgpack.decode::<ClientFrame>(twice).is_err());
+}
+
+#[test]
+fn bytes_behind_a_frame_are_no_frame() {
+    assert!(Encoding::Json.decode::<ClientFrame>(br#"{"type":"ping"} {"type":"ping"}"#).is_err());
+    assert!(Encoding::Msgpack.decode::<ClientFrame>(b"\x81\xa4type\xa4ping\xc0").is_err());
+}
+
+/// Values that are small and claim to be large, or nest as deep as a frame allows.
+fn bombs() -> Vec<Vec<u8>> {
+    let mut bombs: Vec<Vec<u8>> = ["[", "{\"a\":", "{\"type\":\"ping\",\"x\":[", "[[[[{\"\":"]
+        .into_iter()
+        .map(|piece| piece.repeat(FRAME_BYTES_MAX / piece.len()).into_bytes())
+        .collect();
+    // Nested arrays, maps and extensions.
+    for piece in [&b"\x91"[..], b"\x81\xa1x", b"\x81\xa4type", b"\xdc\x00\x01", b"\xde\x00\x01\xa1x", b"\xc7\x01\x05"] {
+        bombs.push(piece.repeat(FRAME_BYTES_MAX / piece.len()));
+    }
+    // Arrays, maps, strings, bytes and extensions that claim four thousand million of something.
+    for marker in [0xdd, 0xdf, 0xdb, 0xc6, 0xc9] {
+        let huge = [&[marker][..], &[0xff; 4], &[5]].concat();
+        bombs.push(huge.clone());
+        bombs.push([b"\x82\xa4type\xa6resume\xa7cursors", &huge[..]].concat());
+        bombs.push([b"\x82\xa4type\xa7refresh\xa5token", &huge[..]].concat());
+        bombs.push([b"\x82\xa4type\xa4ping\xa1x", &huge[..]].concat());
+        // The same, nested: each level reserves room for itself.
+        bombs.push([b"\x82\xa4type\xa4ping\xa1x", &huge[..5].repeat(1_000)[..]].concat());
+    }
+    // Many small things instead of a large one.
+    bombs.push([b"\x82\xa4type\xa4ping\xa1x\xdc\xff\x00".to_vec(), vec![0x90; 0xff00]].concat());
+    bombs.push(format!(r#"{{"type":"ping","x":[{}]}}"#, vec!["[]"; 20_000].join(",")).into_bytes());
+    bombs.push(format!(r#"{{"type":"refresh","token":"{}"}}"#, "\\u0000".repeat(10_000)).into_bytes());
+    bombs.push(format!(r#"{{"type":"read","seq":{}}}"#, "9".repeat(60_000)).into_bytes());
+    bombs.push(format!(r#"{{"type":"read","seq":1e{}}}"#, "9".repeat(60_000)).into_bytes());
+    bombs
+}
+
+#[test]
+fn bombs_do_not_go_off() {
+    let before = resident_high_water_kib();
+    for (number, bomb) in bombs().into_iter().enumerate() {
+        let began = Instant::now();
+        decode_all(&bomb);
+        decode_all(&[&[1], &bomb[..]].concat());
+        assert!(began.elapsed() < Duration::from_secs(5), "bomb {number} took {:?}", began.elapsed());
+    }
+    let grown = resident_high_water_kib() - before;
+    assert!(grown < 64 * 1024, "the bombs took {grown} KiB");
+}
+
+/// The most memory that this process ever held.
+fn resident_high_water_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Random numbers from a seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.roll() % bound.max(1) as u64).unwrap()
+    }
+}
+
+/// Bytes that mean something to one of the decoders.
+const SPICE: [&[u8]; 14] = [
+    b"\xdf\xff\xff\xff\xff",
+    b"\xdb\xff\xff\xff\xff",
+    b"\xc1",
+    b"\xc0",
+    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\x91",
+    b"\"",
+    b"\\ud800",
+    b"}",
+    b"[",
+    b"\xff",
+    b"null",
+    b"1e999",
+    b"\"type\":\"hello\",",
+];
+
+/// One change to good bytes: cut, doubled, mixed with others, or damaged.
+fn change(dice: &mut Dice, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
+    let at = dice.below(bytes.len() + 1);
+    match dice.below(7) {
+        0 => bytes.truncate(at),
+        1 => drop(bytes.drain(at..bytes.len().min(at + dice.below(8)))),
+        2 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+        3 if at < bytes.len() => bytes[at] = u8::try_from(dice.below(256)).unwrap(),
+        4 => {
+            let other = &others[dice.below(others.len())];
+            let from = dice.below(other.len());
+            bytes.splice(at..at, other[from..other.len().min(from + dice.below(64))].iter().copied());
+        }
+        5 => {
+            let piece = bytes[at..bytes.len().min(at + dice.below(32))].to_vec();
+            bytes.splice(at..at, piece.repeat(1 + dice.below(4)));
+        }
+        _ => drop(bytes.splice(at..at, SPICE[dice.below(SPICE.len())].iter().copied())),
+    }
+    bytes.truncate(FRAME_BYTES_MAX);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a long run says how long, and from which seed")]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+#[test]
+fn fuzz() {
+    const INPUTS_AT_LEAST: u64 = 100_000;
+    let seed = setting("SWITCHBOARD_FUZZ_SEED").unwrap_or(1);
+    let budget = Duration::from_secs(setting("SWITCHBOARD_FUZZ_SECONDS").unwrap_or(0));
+    let corpus = sample().corpus();
+    let (mut dice, mut inputs, mut understood) = (Dice(seed), 0_u64, 0_u64);
+    let began = Instant::now();
+    while inputs < INPUTS_AT_LEAST || began.elapsed() < budget {
+        let mut bytes = corpus[dice.below(corpus.len())].clone();
+        for _ in 0..=dice.below(4) {
+            change(&mut dice, &mut bytes, &corpus);
+        }
+        decode_all(&bytes);
+        inputs += 1;
+        understood += u64::from(Encoding::ALL.iter().any(|encoding| encoding.decode::<ClientFrame>(&bytes).is_ok()));
+    }
+    let took = began.elapsed();
+    println!("fuzz: {inputs} inputs, {understood} of them frames, seed {seed}, {:.1} s", took.as_secs_f64());
+    assert!(understood > 0 && understood < inputs, "the changes are neither too small nor too large");
+    let per_100_000 = took / u32::try_from(inputs / INPUTS_AT_LEAST).unwrap();
+    assert!(per_100_000 < Duration::from_secs(20), "{per_100_000:?} for {INPUTS_AT_LEAST}");
+}
+
+fn sample() -> Ingredients {
+    let user: UserId = "ann".parse().unwrap();
+    let key: ClientKey = "key-1".parse().unwrap();
+    let message = Message {
+        conversation: ConversationId::from_bytes([0xab; 16]),
+        seq: Seq(7),
+        id: MessageId::from_bytes([0xcd; 12]),
+        sender: user.clone(),
+        key: key.clone(),
+        at: Timestamp(1_790_000_000_000),
+        text: "What it says: \u{1F600} \"\\\n".to_owned(),
+    };
+    Ingredients {
+        cursor: Cursor { user: user.clone(), read: Seq(3), delivered: Seq(4) },
+        user,
+        key: Some(key),
+        conversation: Some(message.conversation),
+        messages: vec![message.clone()],
+        message,
+        rows: Vec::new(),
+        as_of: AsOf { generation: Generation(0xab), at: StoreTime(1_790_000_000_000) },
+        number: 9,
+        text: Some("more".to_owned()),
+        flag: true,
+        code: 0,
+    }
+}
