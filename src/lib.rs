@@ -16,7 +16,6 @@ pub mod redis;
 pub mod telemetry;
 // rank 3: the ports, and what implements them
 pub mod bus;
-pub mod presence;
 pub mod store;
 // rank 4: the product's rules, and the way out
 pub mod chat;

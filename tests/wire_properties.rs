@@ -4,6 +4,8 @@
 //! [`fuzz`] is a fuzzer on the stable toolchain: it changes good frames at random. It runs for a second or so with every
 //! change; `scripts/long/fuzz` gives it a seed and minutes.
 
+#![expect(clippy::unwrap_used, reason = "what a test makes itself is as it made it, or the test has failed")]
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

@@ -248,7 +248,7 @@ fn the_limits_are_those_of_the_code() {
         ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
         ("unread messages counted in one conversation", grouped(usize::try_from(bound::UNREAD_COUNT_MAX).unwrap())),
         ("sends under way on one connection", grouped(bound::REQUESTS_IN_FLIGHT_MAX)),
-        ("refused sends that a connection may owe", grouped(bound::GATES_MAX)),
+        ("refused sends that a connection may owe", grouped(bound::REFUSED_SENDS_MAX)),
         ("sends waiting in one conversation, on one node", grouped(bound::LANE_SENDS_MAX)),
         ("bytes waiting for one connection", grouped(bound::OUTBOX_BYTES_MAX)),
         ("conversations in which one connection was sent something", grouped(bound::POSITIONS_MAX)),
