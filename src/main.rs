@@ -50,6 +50,7 @@ async fn serve(config: &Config) -> Result<ExitCode, StartError> {
     let ops = bind(config.ops_listen, "SWITCHBOARD_OPS_LISTEN").await?;
     let ops_address = ops.local_addr()?;
     let parts = node::open(config, Some(recorder)).await?;
+    let store = parts.store.clone();
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let node = Node::start(parts, node::settings(config), listener, ops).await?;
@@ -60,7 +61,10 @@ async fn serve(config: &Config) -> Result<ExitCode, StartError> {
     }
     tracing::info!("leaving: a second signal stops at once");
     tokio::select! {
-        whole = node.drain() => Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        whole = node.drain() => {
+            store.close().await;
+            Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         _ = stop.recv() => Ok(ExitCode::FAILURE),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
     }

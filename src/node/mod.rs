@@ -75,7 +75,6 @@ pub struct Node {
     sessions: TaskTracker,
     accepting: JoinHandle<()>,
     settings: Settings,
-    store: Arc<dyn Store>,
     _keeping: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -138,11 +137,11 @@ impl Node {
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
-        let ops = ops::routes(ops::Ops { recorder, store: store.clone(), leaving: leaving.clone() });
+        let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));
         let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
         let _keeping = keeping.into_iter().map(AbortOnDropHandle::new).collect();
-        Ok(Self { address, leaving, stop_accepting, drain_sessions, sessions, accepting, settings, store, _keeping })
+        Ok(Self { address, leaving, stop_accepting, drain_sessions, sessions, accepting, settings, _keeping })
     }
 
     /// Where clients connect.
@@ -164,9 +163,7 @@ impl Node {
             self.sessions.wait().await;
             let _ = self.accepting.await;
         };
-        let in_time = timeout(self.settings.drain, all).await.is_ok();
-        self.store.close().await;
-        in_time
+        timeout(self.settings.drain, all).await.is_ok()
     }
 }
 
