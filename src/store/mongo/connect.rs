@@ -25,6 +25,11 @@ const DATABASE: &str = "switchboard";
 /// The first server version with clustered collections.
 const OLDEST: [i64; 2] = [5, 3];
 
+/// What a member answers that steps down, shuts down or was not elected: `NotWritablePrimary`, `NotPrimaryNoSecondaryOk`,
+/// `NotPrimaryOrSecondary`, `PrimarySteppedDown`, `InterruptedDueToReplStateChange`, `ShutdownInProgress` and
+/// `InterruptedAtShutdown`.
+const NOT_PRIMARY: [i32; 7] = [10_107, 13_435, 13_436, 189, 11_602, 91, 11_600];
+
 /// Why the store cannot be used. Each is a sentence for an operator and holds no password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -196,16 +201,18 @@ async fn hello(runner: &Runner, client: &Client) -> Result<Document, ConnectErro
     }
 }
 
-/// Whether an error says that nobody is there (yet).
+/// Whether an error says that nobody is there (yet), or nobody who is the primary (any more).
 fn is_absence(error: &mongodb::error::Error) -> bool {
-    matches!(
-        error.kind.as_ref(),
-        ErrorKind::ServerSelection { .. } | ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. }
-    )
+    match error.kind.as_ref() {
+        ErrorKind::ServerSelection { .. } | ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => true,
+        ErrorKind::Command(command) => NOT_PRIMARY.contains(&command.code),
+        _ => false,
+    }
 }
 
 fn absent(failure: Failure) -> ConnectError {
     ConnectError::Unreachable(match failure {
+        Failure::Driver(error) if matches!(*error.kind, ErrorKind::Command(_)) => describe(&error),
         Failure::Driver(error) => plain(&error.kind.to_string()),
         Failure::NoRoom | Failure::NoAnswer => "it did not answer in time".to_owned(),
     })
