@@ -6,17 +6,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test makes itself is as it made it, or the test has failed")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use switchboard::model::limits::{CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX};
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Seq, StoreTime,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Role, Seq, StoreTime,
     Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
-use switchboard::wire::server::{Fault, Member, Row};
+use switchboard::wire::server::{Fault, Member, Row, Sent};
 use switchboard::wire::{ClientFrame, Encoding, ServerFrame};
 
 /// What every decoder must bear. An envelope that is understood is also written back the same.
@@ -136,22 +137,22 @@ prop_compose! {
 
 impl Ingredients {
     /// One frame of every kind.
-    fn frames(&self) -> Vec<ServerFrame<'_>> {
-        let Message { conversation, seq, id, key, at, .. } = &self.message;
-        let (conversation, seq, id, at) = (*conversation, *seq, *id, *at);
+    fn frames(&self) -> Vec<ServerFrame> {
+        let Message { conversation, at, .. } = self.message;
+        let message = Arc::new(self.message.clone());
         let frames = vec![
-            ServerFrame::Welcome { user: &self.user, as_of: self.as_of, expires: at },
+            ServerFrame::Welcome { user: self.user.clone(), role: Role::Admin, as_of: self.as_of, expires: at },
             ServerFrame::Resumed { continued: self.messages.len() },
-            ServerFrame::Sent { key, conversation, seq, id, at, shown: self.flag },
-            ServerFrame::Message(&self.message),
-            ServerFrame::Receipt { conversation, cursor: &self.cursor },
-            ServerFrame::History { conversation, messages: &self.messages, more: self.flag },
-            ServerFrame::Conversations { conversations: &self.rows, next: self.text.clone() },
+            ServerFrame::Sent(Sent { message: message.clone(), shown: self.flag }),
+            ServerFrame::Message(message),
+            ServerFrame::Receipt { conversation, cursor: self.cursor.clone() },
+            ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
+            ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
-                message: &self.message.text,
-                key: self.key.as_ref(),
+                message: self.message.text.clone(),
+                key: self.key.clone(),
                 conversation: self.conversation,
                 retry_after_ms: self.flag.then_some(self.number),
             }),
@@ -163,7 +164,7 @@ impl Ingredients {
             match frame {
                 ServerFrame::Welcome { .. }
                 | ServerFrame::Resumed { .. }
-                | ServerFrame::Sent { .. }
+                | ServerFrame::Sent(_)
                 | ServerFrame::Message(_)
                 | ServerFrame::Receipt { .. }
                 | ServerFrame::History { .. }

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::cure::Cure;
+use super::item::{Item, Notice, SharedMessage};
 use super::metrics::Metrics;
 use super::position::Verdict;
 use super::registry::Registry;
-use super::shared::SharedMessage;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::DEGRADED_PERIOD;
 use crate::model::{Clock, UserId};
+use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
-use crate::wire::{Encoding, ServerFrame};
 
 /// How much the bus can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +91,7 @@ impl Desk {
                 self.offer(user, &Arc::new(SharedMessage::new(message, predecessor)));
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
-                self.tell(user, &ServerFrame::Receipt { conversation, cursor: &cursor });
+                self.tell(user, ServerFrame::Receipt { conversation, cursor });
             }
             Err(error) => {
                 self.metrics.unreadable.increment(1);
@@ -110,12 +109,8 @@ impl Desk {
     }
 
     /// Shows all of a user's sessions something that the next of its kind will heal if it is lost.
-    fn tell(&self, user: &UserId, frame: &ServerFrame<'_>) {
-        let mut encoded: [Option<Bytes>; Encoding::ALL.len()] = Default::default();
-        self.registry.each_session(user, |outbox| {
-            let encoding = outbox.encoding();
-            let bytes = encoded[encoding as usize].get_or_insert_with(|| encoding.encode(frame));
-            outbox.push_lossy(bytes.clone());
-        });
+    fn tell(&self, user: &UserId, frame: ServerFrame) {
+        let notice = Arc::new(Notice::new(frame));
+        self.registry.each_session(user, |outbox| outbox.push_lossy(Item::Notice(notice.clone())));
     }
 }

@@ -11,13 +11,13 @@
 
 mod cure;
 mod dispatch;
+mod item;
 mod metrics;
 mod outbox;
 mod position;
 mod queue;
 mod reader;
 mod registry;
-mod shared;
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::bus::{Bus, BusEvent};
 use crate::model::{AsOf, Clock, UserId};
 use crate::store::{Store, StoreClock};
-use crate::wire::Encoding;
 
-pub use outbox::{Outbox, Outgoing, Start};
+pub use item::{Item, Notice, SharedMessage};
+pub use outbox::{Outbox, Start};
 pub use reader::Pull;
 
 /// What delivery is made of, handed in by the composition root.
@@ -103,9 +103,9 @@ impl Delivery {
 
     /// Registers a session of `user`. When this returns, the user's channel is subscribed, and what is published from
     /// now on reaches the outbox; it is kept there as something wanted until the outbox is opened.
-    pub async fn join(&self, user: UserId, encoding: Encoding, start: AsOf) -> Seat {
+    pub async fn join(&self, user: UserId, start: AsOf) -> Seat {
         // Made before anything is awaited, so that a connection lost meanwhile leaves nothing behind.
-        let seat = Seat { outbox: Arc::new(Outbox::new(user, encoding, start)), registry: self.registry.clone() };
+        let seat = Seat { outbox: Arc::new(Outbox::new(user, start)), registry: self.registry.clone() };
         self.registry.join(&seat.outbox, self.store_clock.now()).await;
         seat
     }

@@ -4,26 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::item::{Item, SharedMessage};
 use super::position::Verdict;
 use super::queue::Queue;
 use super::reader::Pull;
-use super::shared::SharedMessage;
 use crate::model::limits::{OUTBOX_BYTES_MAX, POSITIONS_MAX, STORE_PAUSE};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
-use crate::wire::Encoding;
-
-/// An encoded frame on its way to a socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The frame.
-    pub bytes: Bytes,
-    /// When the message in it was accepted; none for other frames.
-    pub accepted: Option<Timestamp>,
-}
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::wire::ServerFrame;
 
 /// Where a session starts in a conversation that its client named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,27 +31,20 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Outbox {
     user: UserId,
-    encoding: Encoding,
     queue: Mutex<Queue>,
     wake: Notify,
 }
 
 impl Outbox {
-    pub(super) fn new(user: UserId, encoding: Encoding, start: AsOf) -> Self {
-        let queue = Queue::new(user.clone(), encoding, start);
-        Self { user, encoding, queue: Mutex::new(queue), wake: Notify::new() }
+    pub(super) fn new(user: UserId, start: AsOf) -> Self {
+        let queue = Queue::new(user.clone(), start);
+        Self { user, queue: Mutex::new(queue), wake: Notify::new() }
     }
 
     /// Whose session it is.
     #[must_use]
     pub fn user(&self) -> &UserId {
         &self.user
-    }
-
-    /// How its frames are encoded.
-    #[must_use]
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
     }
 
     /// Where conversations that the client did not name start.
@@ -77,26 +60,25 @@ impl Outbox {
     }
 
     /// Lets frames flow, the given one first.
-    pub fn open(&self, first: Bytes) {
+    pub fn open(&self, first: ServerFrame) {
         let mut queue = self.lock();
         queue.open = true;
-        queue.bytes += first.len();
-        queue.frames.push_front(Outgoing { bytes: first, accepted: None });
+        queue.push_first(first.into());
         drop(queue);
         self.wake.notify_one();
     }
 
     /// Queues the answer to a request.
-    pub fn push(&self, bytes: Bytes) {
-        self.lock().push(Outgoing { bytes, accepted: None });
+    pub fn push(&self, frame: ServerFrame) {
+        self.lock().push(frame.into());
         self.wake.notify_one();
     }
 
     /// Queues something that may be lost, such as a receipt: dropped when the queue is full.
-    pub(super) fn push_lossy(&self, bytes: Bytes) {
+    pub(super) fn push_lossy(&self, notice: Item) {
         let mut queue = self.lock();
         if queue.open && queue.has_room() {
-            queue.push(Outgoing { bytes, accepted: None });
+            queue.push(notice);
             drop(queue);
             self.wake.notify_one();
         }
@@ -104,15 +86,15 @@ impl Outbox {
 
     /// Takes the next frame.
     #[must_use]
-    pub fn pop(&self) -> Option<Outgoing> {
+    pub fn pop(&self) -> Option<Item> {
         let mut queue = self.lock();
-        let frame = queue.frames.pop_front()?;
-        queue.bytes -= frame.bytes.len();
+        let item = queue.frames.pop_front()?;
+        queue.bytes -= item.bytes();
         if queue.frames.is_empty() {
             // An idle session keeps no buffer.
             queue.frames = VecDeque::new();
         }
-        Some(frame)
+        Some(item)
     }
 
     /// Whether frames wait.
@@ -174,25 +156,20 @@ impl Outbox {
     }
 
     /// A send ended in a refusal. If it is stored all the same, it is shown as a `message`.
-    pub fn send_refused(&self, conversation: ConversationId, key: &ClientKey, answer: Bytes) {
+    pub fn send_refused(&self, conversation: ConversationId, key: &ClientKey, answer: ServerFrame) {
         let mut queue = self.lock();
         queue.forget_sending(conversation, key);
-        queue.push(Outgoing { bytes: answer, accepted: None });
+        queue.push(answer.into());
         queue.settle(conversation);
         queue.list_hole(conversation);
         drop(queue);
         self.wake.notify_one();
     }
 
-    /// A send ended well: its `sent`, made by `answer`, shows the message on this socket, when its turn has come.
-    /// `answer` is told whether it does; it does not where the message was shown before, as a `message`.
-    pub fn sent(
-        &self,
-        sent: &Message,
-        predecessor: Option<StoreTime>,
-        answer: impl FnOnce(bool) -> Bytes + Send + 'static,
-    ) {
-        self.lock().offer_sent(sent, predecessor, Box::new(answer));
+    /// A send ended well: its `sent` shows the message on this socket, when its turn has come. Where the message was
+    /// shown before, as a `message`, it only answers.
+    pub fn sent(&self, sent: Arc<Message>, predecessor: Option<StoreTime>) {
+        self.lock().offer_sent(sent, predecessor);
         self.wake.notify_one();
     }
 

@@ -2,29 +2,23 @@
 //! conversations that they come from.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::outbox::Outgoing;
+use super::item::{Item, SharedMessage, cost};
 use super::position::{Position, Verdict};
 use super::reader::Pull;
-use super::shared::SharedMessage;
 use crate::model::limits::{AS_OF_MARGIN, EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
-use crate::wire::Encoding;
-
-/// What an early message costs beside its text, about.
-const EARLY_OVERHEAD_BYTES: usize = 512;
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::wire::ServerFrame;
+use crate::wire::server::Sent;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     user: UserId,
-    encoding: Encoding,
-    pub(super) frames: VecDeque<Outgoing>,
+    pub(super) frames: VecDeque<Item>,
     pub(super) bytes: usize,
     pub(super) positions: HashMap<ConversationId, Position>,
     /// Conversations to be read from the store, and not before when.
@@ -37,7 +31,7 @@ pub(super) struct Queue {
     early: BTreeMap<(ConversationId, Seq), Arc<SharedMessage>>,
     early_bytes: usize,
     /// Answers to sends whose message is not next: they wait for their turn, so that a socket shows places in order.
-    early_sent: BTreeMap<(ConversationId, Seq), EarlySent>,
+    early_sent: BTreeMap<(ConversationId, Seq), Arc<Message>>,
     /// Up to when this session has been told everything.
     pub(super) as_of: AsOf,
     /// Where conversations without a position start.
@@ -45,26 +39,10 @@ pub(super) struct Queue {
     pub(super) open: bool,
 }
 
-/// Makes the `sent` of a message, told whether this shows it.
-pub(super) type Answer = Box<dyn FnOnce(bool) -> Bytes + Send>;
-
-/// A `sent` that waits for its turn.
-struct EarlySent {
-    accepted: Timestamp,
-    answer: Answer,
-}
-
-impl fmt::Debug for EarlySent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EarlySent").field("accepted", &self.accepted).finish_non_exhaustive()
-    }
-}
-
 impl Queue {
-    pub(super) fn new(user: UserId, encoding: Encoding, start: AsOf) -> Self {
+    pub(super) fn new(user: UserId, start: AsOf) -> Self {
         Self {
             user,
-            encoding,
             frames: VecDeque::new(),
             bytes: 0,
             positions: HashMap::new(),
@@ -84,9 +62,19 @@ impl Queue {
         self.bytes < OUTBOX_BYTES_MAX
     }
 
-    pub(super) fn push(&mut self, frame: Outgoing) {
-        self.bytes += frame.bytes.len();
-        self.frames.push_back(frame);
+    pub(super) fn push(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.frames.push_back(item);
+    }
+
+    pub(super) fn push_first(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.frames.push_front(item);
+    }
+
+    /// Answers a send. `shown` says that this shows its message.
+    fn push_sent(&mut self, message: Arc<Message>, shown: bool) {
+        self.push(ServerFrame::Sent(Sent { message, shown }).into());
     }
 
     /// Whether everything that exists, as far as is known, has been queued.
@@ -119,22 +107,21 @@ impl Queue {
 
     /// Offers a message of our own, which is shown by its `sent`: at once if it is the next, when its turn has come if
     /// something before it is missing, and not again if it was shown already.
-    pub(super) fn offer_sent(&mut self, sent: &Message, predecessor: Option<StoreTime>, answer: Answer) {
-        let (conversation, accepted) = (sent.conversation, sent.at);
+    pub(super) fn offer_sent(&mut self, sent: Arc<Message>, predecessor: Option<StoreTime>) {
+        let (conversation, seq) = (sent.conversation, sent.seq);
         self.forget_sending(conversation, &sent.key);
         let starts_here = self.starts_here(predecessor);
         let position = self.positions.entry(conversation).or_default();
-        match position.offer(sent.seq, starts_here) {
+        match position.offer(seq, starts_here) {
             Verdict::Show => {
-                position.advance_to(sent.seq);
-                self.push(Outgoing { bytes: answer(true), accepted: Some(accepted) });
+                position.advance_to(seq);
+                self.push_sent(sent, true);
             }
-            Verdict::Drop => self.push(Outgoing { bytes: answer(false), accepted: Some(accepted) }),
+            Verdict::Drop => self.push_sent(sent, false),
             Verdict::Want => {
-                let earlier = self.early_sent.insert((conversation, sent.seq), EarlySent { accepted, answer });
-                if let Some(twin) = earlier {
+                if let Some(twin) = self.early_sent.insert((conversation, seq), sent) {
                     // The same key was sent twice: one of the answers shows the message, the other need not wait.
-                    self.push(Outgoing { bytes: (twin.answer)(false), accepted: Some(twin.accepted) });
+                    self.push_sent(twin, false);
                 }
             }
         }
@@ -173,12 +160,12 @@ impl Queue {
     fn settle_answer(&mut self, conversation: ConversationId, shown: Seq) -> bool {
         let due = (conversation, Seq::ZERO)..=(conversation, shown.next());
         let Some((&place, _)) = self.early_sent.range(due).next() else { return false };
-        let Some(EarlySent { accepted, answer }) = self.early_sent.remove(&place) else { return false };
+        let Some(sent) = self.early_sent.remove(&place) else { return false };
         let shows = place.1 > shown;
         if shows {
             self.positions.entry(conversation).or_default().advance_to(place.1);
         }
-        self.push(Outgoing { bytes: answer(shows), accepted: Some(accepted) });
+        self.push_sent(sent, shows);
         true
     }
 
@@ -194,7 +181,7 @@ impl Queue {
             self.show(&shared);
         }
         self.early.remove(&place);
-        self.early_bytes -= cost(&shared);
+        self.early_bytes -= cost(&shared.message);
         true
     }
 
@@ -246,9 +233,9 @@ impl Queue {
         self.open && self.has_room() && !self.is_sending(message)
     }
 
-    fn show(&mut self, shared: &SharedMessage) {
+    fn show(&mut self, shared: &Arc<SharedMessage>) {
         let message = &shared.message;
-        self.push(Outgoing { bytes: shared.frame(self.encoding), accepted: Some(message.at) });
+        self.push(Item::Message(shared.clone()));
         self.positions.entry(message.conversation).or_default().advance_to(message.seq);
     }
 
@@ -266,7 +253,7 @@ impl Queue {
 
     /// What finds no room here is read from the store.
     fn keep_early(&mut self, shared: &Arc<SharedMessage>) {
-        let bytes = cost(shared);
+        let bytes = cost(&shared.message);
         if self.open && self.has_room() && self.early_bytes + bytes <= EARLY_BYTES_MAX {
             let place = (shared.message.conversation, shared.message.seq);
             if self.early.insert(place, shared.clone()).is_none() {
@@ -274,8 +261,4 @@ impl Queue {
             }
         }
     }
-}
-
-fn cost(shared: &SharedMessage) -> usize {
-    shared.message.text.len() + EARLY_OVERHEAD_BYTES
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::OnceCell;
 
+use super::item::SharedMessage;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::shared::SharedMessage;
 use crate::model::limits::PAGE_MESSAGES_MAX;
 use crate::model::{ConversationId, Seq, StoreTime};
 use crate::store::{Span, Store, StoreError};

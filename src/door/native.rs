@@ -18,9 +18,11 @@ use super::origin::Origins;
 use super::refuse::refuse;
 use super::upgrade::Upgrade;
 use super::websocket::{Fault, Message, WebSocket};
+use crate::delivery::Item;
+use crate::model::limits::HELLO_BYTES_MAX;
 use crate::model::{Code, Refusal};
 use crate::session::{self, Gone, Incoming, Outward, Services, Socket};
-use crate::wire::{Close, Encoding};
+use crate::wire::{Close, Encoding, ServerFrame};
 
 /// What the native door is made of.
 #[derive(Clone)]
@@ -62,8 +64,8 @@ fn agree(upgrade: &mut Upgrade) -> Option<Encoding> {
 }
 
 async fn serve(services: Arc<Services>, socket: WebSocket, encoding: Encoding) {
-    let mut socket = NativeSocket { inner: socket, encoding };
-    let ending = session::run(&services, &mut socket, encoding).await;
+    let mut socket = NativeSocket { inner: socket, encoding, is_guest: true };
+    let ending = session::run(&services, &mut socket).await;
     let (code, reason) = ending.map_or((1000, ""), |close| (close.code(), close.reason()));
     // Also where the peer closed first: it is owed an answer.
     socket.inner.close(code, reason).await;
@@ -73,6 +75,8 @@ async fn serve(services: Arc<Services>, socket: WebSocket, encoding: Encoding) {
 struct NativeSocket {
     inner: WebSocket,
     encoding: Encoding,
+    /// Nobody has shown a token yet.
+    is_guest: bool,
 }
 
 impl NativeSocket {
@@ -82,12 +86,19 @@ impl NativeSocket {
 
     fn take(&self, message: Message) -> Incoming {
         match (message, self.encoding) {
-            (Message::Text(text), Encoding::Json) => Incoming::Frame(text.into()),
-            (Message::Binary(bytes), Encoding::Msgpack) => Incoming::Frame(bytes),
+            (Message::Text(text), Encoding::Json) => self.read(text.as_ref()),
+            (Message::Binary(bytes), Encoding::Msgpack) => self.read(&bytes),
             (Message::Text(_) | Message::Binary(_), _) => Incoming::Broken(Close::WrongKind),
             (Message::Close(_), _) => Incoming::Gone,
             (Message::Ping(_) | Message::Pong(_) | Message::Frame(_), _) => Incoming::Alive,
         }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Incoming {
+        if self.is_guest && bytes.len() > HELLO_BYTES_MAX {
+            return Incoming::Broken(Close::TooBig);
+        }
+        self.encoding.decode(bytes).map_or_else(Incoming::Unreadable, Incoming::Frame)
     }
 
     fn message(&self, bytes: Bytes) -> Result<Message, Gone> {
@@ -113,18 +124,31 @@ impl Socket for NativeSocket {
 
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone> {
         let message = match outward {
-            Outward::Frame(bytes) => self.message(bytes)?,
+            Outward::Item(item) => self.message(words(&item, self.encoding))?,
             Outward::Ping => Message::Ping(Bytes::new()),
         };
         self.inner().start_send(message).map_err(|_| Gone)
     }
 
     fn authenticated(&mut self) {
+        self.is_guest = false;
         self.inner.authenticated();
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.inner().poll_flush(cx).map_err(|_| Gone)
+    }
+}
+
+/// An item as a frame of the protocol.
+#[must_use]
+pub fn words(item: &Item, encoding: Encoding) -> Bytes {
+    match item {
+        Item::Message(shared) => {
+            shared.in_form(encoding.into(), |message| encoding.encode(&ServerFrame::Message(message.clone())))
+        }
+        Item::Notice(notice) => notice.in_form(encoding.into(), |frame| encoding.encode(frame)),
+        Item::Answer(frame) => encoding.encode(&**frame),
     }
 }
 

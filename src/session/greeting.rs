@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::io::{read, write};
 use super::{Incoming, Outward, Services, Socket, resume};
 use crate::auth::AuthError;
 use crate::delivery::Seat;
-use crate::model::limits::{BAD_FRAMES_MAX, HELLO_BYTES_MAX, HELLO_WAIT};
+use crate::model::limits::{BAD_FRAMES_MAX, HELLO_WAIT};
 use crate::model::{Code, Identity, Refusal};
 use crate::wire::client::Hello;
-use crate::wire::server::Fault;
-use crate::wire::{ClientFrame, Close, Encoding, ServerFrame};
+use crate::wire::{ClientFrame, Close, ServerFrame};
 
 /// A session that is about to live.
 pub(super) struct Greeted {
@@ -23,28 +21,22 @@ pub(super) struct Greeted {
 
 /// Waits for `hello`, at most [`HELLO_WAIT`], and lets the session start where its client left off. An error is how
 /// the connection ends instead.
-pub(super) async fn greet<S: Socket>(
-    services: &Arc<Services>,
-    socket: &mut S,
-    encoding: Encoding,
-) -> Result<Greeted, Option<Close>> {
+pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Result<Greeted, Option<Close>> {
     let deadline = Instant::now() + HELLO_WAIT;
     let greeting = async {
-        let hello = read_hello(services, socket, encoding).await?;
+        let hello = read_hello(services, socket).await?;
         let identity = match authenticate(services, &hello.token).await {
             Ok(identity) => identity,
-            Err(refusal) => return Err(turn_away(services, socket, encoding, &refusal, Close::Token).await),
+            Err(refusal) => return Err(turn_away(services, socket, refusal, Close::Token).await),
         };
         Ok((identity, hello))
     };
     let (identity, hello) = timeout_at(deadline, greeting).await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
     socket.authenticated();
-    match resume::begin(services, &identity, encoding, hello.resume).await {
+    match resume::begin(services, &identity, hello.resume).await {
         Ok(seat) => Ok(Greeted { identity, seat }),
-        Err(refusal) if refusal.code == Code::Invalid => {
-            Err(turn_away(services, socket, encoding, &refusal, Close::Policy).await)
-        }
-        Err(refusal) => Err(turn_away(services, socket, encoding, &refusal, Close::TryLater).await),
+        Err(refusal) if refusal.code == Code::Invalid => Err(turn_away(services, socket, refusal, Close::Policy).await),
+        Err(refusal) => Err(turn_away(services, socket, refusal, Close::TryLater).await),
     }
 }
 
@@ -57,43 +49,30 @@ pub(super) async fn authenticate(services: &Services, token: &str) -> Result<Ide
     })
 }
 
-async fn read_hello<S: Socket>(
-    services: &Services,
-    socket: &mut S,
-    encoding: Encoding,
-) -> Result<Hello, Option<Close>> {
+async fn read_hello<S: Socket>(services: &Services, socket: &mut S) -> Result<Hello, Option<Close>> {
     for _ in 0..BAD_FRAMES_MAX {
         let refusal = match read(socket).await {
-            Incoming::Frame(bytes) if bytes.len() > HELLO_BYTES_MAX => return Err(Some(Close::TooBig)),
-            Incoming::Frame(bytes) => match encoding.decode(&bytes) {
-                Ok(ClientFrame::Hello(hello)) => return Ok(hello),
-                Ok(_) => Refusal::new(Code::NotHello, "say hello first"),
-                Err(error) => Refusal::new(Code::BadFrame, error.to_string()),
-            },
+            Incoming::Frame(ClientFrame::Hello(hello)) => return Ok(hello),
+            Incoming::Frame(_) => Refusal::new(Code::NotHello, "say hello first"),
+            Incoming::Unreadable(error) => Refusal::new(Code::BadFrame, error.to_string()),
             Incoming::Alive => continue,
             Incoming::Gone => return Err(None),
             Incoming::Broken(close) => return Err(Some(close)),
         };
         services.metrics.refused(refusal.code);
-        write(socket, Outward::Frame(error_frame(encoding, &refusal))).await.map_err(|_| None)?;
+        write(socket, error(refusal)).await.map_err(|_| None)?;
     }
     Err(Some(Close::Policy))
 }
 
 /// Says why, and how the connection ends.
-async fn turn_away<S: Socket>(
-    services: &Services,
-    socket: &mut S,
-    encoding: Encoding,
-    refusal: &Refusal,
-    close: Close,
-) -> Option<Close> {
+async fn turn_away<S: Socket>(services: &Services, socket: &mut S, refusal: Refusal, close: Close) -> Option<Close> {
     services.metrics.refused(refusal.code);
-    let said = timeout_at(Instant::now() + HELLO_WAIT, write(socket, Outward::Frame(error_frame(encoding, refusal))));
+    let said = timeout_at(Instant::now() + HELLO_WAIT, write(socket, error(refusal)));
     said.await.ok()?.ok()?;
     Some(close)
 }
 
-fn error_frame(encoding: Encoding, refusal: &Refusal) -> Bytes {
-    encoding.encode(&ServerFrame::Error(Fault::of(refusal)))
+fn error(refusal: Refusal) -> Outward {
+    Outward::Item(ServerFrame::Error(refusal.into()).into())
 }

@@ -64,9 +64,9 @@ impl Writer {
 
     /// Writes what waits, before a close.
     pub(super) async fn write_out<S: Socket>(&mut self, socket: &mut S, outbox: &Outbox) -> Result<(), Gone> {
-        while let Some(frame) = outbox.pop() {
+        while let Some(item) = outbox.pop() {
             poll_fn(|cx| socket.poll_ready(cx)).await?;
-            socket.start_send(Outward::Frame(frame.bytes))?;
+            socket.start_send(Outward::Item(item))?;
         }
         poll_fn(|cx| socket.poll_flush(cx)).await
     }
@@ -82,9 +82,9 @@ impl Writer {
             ready!(socket.poll_ready(cx))?;
             let outward = if std::mem::take(&mut self.ping) {
                 Outward::Ping
-            } else if let Some(frame) = outbox.pop() {
-                metrics.written(frame.accepted, clock);
-                Outward::Frame(frame.bytes)
+            } else if let Some(item) = outbox.pop() {
+                metrics.written(item.accepted(), clock);
+                Outward::Item(item)
             } else {
                 break;
             };

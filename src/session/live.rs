@@ -17,7 +17,7 @@ use crate::chat::Gate;
 use crate::delivery::{Outbox, Seat};
 use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
 use crate::model::{Identity, Timestamp};
-use crate::wire::{Close, Encoding, ServerFrame};
+use crate::wire::{Close, ServerFrame};
 
 /// How long a pong may be owed.
 const PONG_WAIT: Duration = SILENCE_MAX.saturating_sub(PING_AFTER);
@@ -38,7 +38,6 @@ pub(super) enum Change {
 pub(super) struct Live {
     pub(super) services: Arc<Services>,
     pub(super) identity: Identity,
-    pub(super) encoding: Encoding,
     pub(super) outbox: Arc<Outbox>,
     /// Leaves delivery with this session.
     _seat: Seat,
@@ -77,7 +76,6 @@ impl Live {
         Self {
             sends: Bucket::full(services.sends, now),
             expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
-            encoding: outbox.encoding(),
             services,
             identity,
             outbox,
@@ -187,7 +185,7 @@ impl Live {
         match self.leaving {
             Leaving::At(at) if now >= at => {
                 self.leaving = Leaving::Now;
-                self.outbox.push(self.encoding.encode(&ServerFrame::Reconnect { after_ms: 0 }));
+                self.outbox.push(ServerFrame::Reconnect { after_ms: 0 });
             }
             Leaving::Now if !self.is_working() && !self.is_writing() => return Some(Close::Restart),
             _ => {}
@@ -232,7 +230,8 @@ impl Live {
         self.heard = Instant::now();
         self.pinged = None;
         match incoming {
-            Incoming::Frame(bytes) => self.on_frame(&bytes),
+            Incoming::Frame(frame) => self.on_frame(frame),
+            Incoming::Unreadable(error) => self.on_unreadable(&error),
             Incoming::Alive => {}
             Incoming::Gone => return Some(None),
             Incoming::Broken(close) => return Some(Some(close)),

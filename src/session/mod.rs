@@ -13,23 +13,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Verifier;
 use crate::chat::Chat;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Item};
 use crate::model::{Chance, Clock};
-use crate::wire::{Close, Encoding};
+use crate::wire::{ClientFrame, Close, DecodeError};
 
 pub use metrics::Metrics;
 pub use pace::{Bucket, Rate};
 
 /// What a socket brings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
-    /// The bytes of one frame of the protocol.
-    Frame(Bytes),
+    /// A frame of the protocol.
+    Frame(ClientFrame),
+    /// Bytes that are none.
+    Unreadable(DecodeError),
     /// A sign of life without content.
     Alive,
     /// The peer has left, or the connection is lost.
@@ -39,10 +40,10 @@ pub enum Incoming {
 }
 
 /// What a socket takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Outward {
-    /// The bytes of one frame of the protocol.
-    Frame(Bytes),
+    /// What the door is to put into its own words.
+    Item(Item),
     /// A question for a sign of life.
     Ping,
 }
@@ -92,9 +93,9 @@ pub struct Services {
 }
 
 /// Lives a connection's whole life. Answers how the door is to close the connection; nothing if it is lost already.
-pub async fn run<S: Socket>(services: &Arc<Services>, socket: &mut S, encoding: Encoding) -> Option<Close> {
+pub async fn run<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Option<Close> {
     // Boxed apart, so that a session that lives for days does not keep the room that its greeting needed.
-    let ending = match Box::pin(greeting::greet(services, socket, encoding)).await {
+    let ending = match Box::pin(greeting::greet(services, socket)).await {
         Ok(greeted) => live::Live::new(services.clone(), greeted).run(socket).await,
         Err(ending) => ending,
     };

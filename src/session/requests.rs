@@ -1,9 +1,9 @@
 //! What a live session does with each frame.
 
 use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Message, Refusal};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal};
 use crate::wire::server::Fault;
-use crate::wire::{ClientFrame, Close, ServerFrame, client};
+use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
 use super::greeting::authenticate;
 use super::live::{Change, Live};
@@ -11,25 +11,27 @@ use super::resume;
 
 impl Live {
     /// Begins what a frame asks for. Every frame gets an answer: now, or from what it began.
-    pub(super) fn on_frame(&mut self, bytes: &[u8]) {
-        match self.encoding.decode(bytes) {
-            Ok(ClientFrame::Send(send)) => self.on_send(send),
-            Ok(ClientFrame::Read(mark)) => self.on_mark(mark, CursorKind::Read),
-            Ok(ClientFrame::Delivered(mark)) => self.on_mark(mark, CursorKind::Delivered),
-            Ok(ClientFrame::History(history)) => self.on_history(&history),
-            Ok(ClientFrame::Conversations(page)) => self.on_conversations(page),
-            Ok(ClientFrame::Resume { cursors }) => self.on_resume(cursors),
-            Ok(ClientFrame::Refresh { token }) => self.on_refresh(token),
-            Ok(ClientFrame::Ping {}) => {
+    pub(super) fn on_frame(&mut self, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Send(send) => self.on_send(send),
+            ClientFrame::Read(mark) => self.on_mark(mark, CursorKind::Read),
+            ClientFrame::Delivered(mark) => self.on_mark(mark, CursorKind::Delivered),
+            ClientFrame::History(history) => self.on_history(&history),
+            ClientFrame::Conversations(page) => self.on_conversations(page),
+            ClientFrame::Resume { cursors } => self.on_resume(cursors),
+            ClientFrame::Refresh { token } => self.on_refresh(token),
+            ClientFrame::Ping {} => {
                 let as_of = self.services.delivery.as_of(&self.outbox);
-                self.outbox.push(self.encoding.encode(&ServerFrame::Pong { as_of }));
+                self.outbox.push(ServerFrame::Pong { as_of });
             }
-            Ok(ClientFrame::Hello(_)) => self.refuse(&Refusal::new(Code::NotHello, "hello was said; see refresh")),
-            Err(error) => {
-                self.bad_frames += 1;
-                self.refuse(&Refusal::new(Code::BadFrame, error.to_string()));
-            }
+            ClientFrame::Hello(_) => self.refuse(Refusal::new(Code::NotHello, "hello was said; see refresh")),
         }
+    }
+
+    /// What cannot be read is answered too, a few times.
+    pub(super) fn on_unreadable(&mut self, error: &DecodeError) {
+        self.bad_frames += 1;
+        self.refuse(Refusal::new(Code::BadFrame, error.to_string()));
     }
 
     fn on_send(&mut self, send: client::Send) {
@@ -38,7 +40,7 @@ impl Live {
             (None, Some(conversation)) => Target::Conversation(conversation),
             _ => {
                 let refusal = Refusal::new(Code::Invalid, "a send has either `to` or `conversation`");
-                return self.refuse_send(&refusal, &send.key, None);
+                return self.refuse_send(refusal, send.key, None);
             }
         };
         let send = chat::Send { sender: self.identity.user.clone(), target, key: send.key, text: send.text };
@@ -46,26 +48,18 @@ impl Live {
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
             self.gate.close(conversation, &key, self.gate.turn());
             let refusal = Refusal::new(Code::RateLimited, "too many messages").after(wait);
-            return self.refuse_send(&refusal, &key, Some(conversation));
+            return self.refuse_send(refusal, key, Some(conversation));
         }
         self.outbox.sending(conversation, key.clone());
         let answer = self.services.chat.send(send, Some(self.gate.clone()));
         let (outbox, services) = (self.outbox.clone(), self.services.clone());
         self.requests.push(Box::pin(async move {
-            let encoding = outbox.encoding();
             match answer.await {
-                Ok(Sent { message, predecessor }) => {
-                    let stored = message.clone();
-                    let frame = move |shown| {
-                        let Message { conversation, seq, id, at, ref key, .. } = *message;
-                        encoding.encode(&ServerFrame::Sent { key, conversation, seq, id, at, shown })
-                    };
-                    outbox.sent(&stored, predecessor, frame);
-                }
+                Ok(Sent { message, predecessor }) => outbox.sent(message, predecessor),
                 Err(refusal) => {
                     services.metrics.refused(refusal.code);
-                    let fault = Fault { key: Some(&key), conversation: Some(conversation), ..Fault::of(&refusal) };
-                    outbox.send_refused(conversation, &key, encoding.encode(&ServerFrame::Error(fault)));
+                    let fault = Fault { key: Some(key.clone()), conversation: Some(conversation), ..refusal.into() };
+                    outbox.send_refused(conversation, &key, ServerFrame::Error(fault));
                 }
             }
         }));
@@ -74,12 +68,9 @@ impl Live {
     fn on_mark(&mut self, mark: client::Mark, kind: CursorKind) {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
-            let encoding = outbox.encoding();
             let answer = match services.chat.mark(&user, mark.conversation, kind, mark.seq).await {
-                Ok(cursor) => {
-                    encoding.encode(&ServerFrame::Receipt { conversation: mark.conversation, cursor: &cursor })
-                }
-                Err(refusal) => refused(&services, encoding, &refusal, Some(mark.conversation)),
+                Ok(cursor) => ServerFrame::Receipt { conversation: mark.conversation, cursor },
+                Err(refusal) => refused(&services, refusal, Some(mark.conversation)),
             };
             outbox.push(answer);
             Change::None
@@ -90,12 +81,10 @@ impl Live {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         let want = Want::of(history.conversation, history.before, history.after, history.limit);
         self.exclusive = Some(Box::pin(async move {
-            let (encoding, conversation) = (outbox.encoding(), want.conversation);
+            let conversation = want.conversation;
             let answer = match services.chat.history(&user, want).await {
-                Ok(page) => {
-                    encoding.encode(&ServerFrame::History { conversation, messages: &page.messages, more: page.more })
-                }
-                Err(refusal) => refused(&services, encoding, &refusal, Some(conversation)),
+                Ok(page) => ServerFrame::History { conversation, messages: page.messages, more: page.more },
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
             };
             outbox.push(answer);
             Change::None
@@ -105,12 +94,9 @@ impl Live {
     fn on_conversations(&mut self, page: client::Conversations) {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
-            let encoding = outbox.encoding();
             let answer = match services.chat.conversations(&user, page.behind.as_deref(), page.limit).await {
-                Ok(listing) => {
-                    encoding.encode(&ServerFrame::Conversations { conversations: &listing.rows, next: listing.next })
-                }
-                Err(refusal) => refused(&services, encoding, &refusal, None),
+                Ok(listing) => ServerFrame::Conversations { conversations: listing.rows, next: listing.next },
+                Err(refusal) => refused(&services, refusal, None),
             };
             outbox.push(answer);
             Change::None
@@ -120,13 +106,12 @@ impl Live {
     fn on_resume(&mut self, cursors: std::collections::BTreeMap<ConversationId, crate::model::Seq>) {
         let (services, outbox) = (self.services.clone(), self.outbox.clone());
         self.exclusive = Some(Box::pin(async move {
-            let encoding = outbox.encoding();
             match resume::resume_cursors(&services, &outbox, &cursors).await {
                 Ok(resets) => {
-                    outbox.push(encoding.encode(&ServerFrame::Resumed { continued: cursors.len() - resets.len() }));
-                    resets.iter().for_each(|reset| outbox.push(reset.frame(encoding)));
+                    outbox.push(ServerFrame::Resumed { continued: cursors.len() - resets.len() });
+                    resets.iter().for_each(|reset| outbox.push(reset.frame()));
                 }
-                Err(refusal) => outbox.push(refused(&services, encoding, &refusal, None)),
+                Err(refusal) => outbox.push(refused(&services, refusal, None)),
             }
             Change::None
         }));
@@ -135,42 +120,35 @@ impl Live {
     fn on_refresh(&mut self, token: String) {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
-            let encoding = outbox.encoding();
             match authenticate(&services, &token).await {
                 Ok(identity) if identity.user == user => {
-                    outbox.push(encoding.encode(&ServerFrame::Refreshed { expires: identity.expires }));
+                    outbox.push(ServerFrame::Refreshed { expires: identity.expires });
                     Change::Identity(Box::new(identity))
                 }
                 Ok(_) => {
                     let refusal = Refusal::new(Code::Forbidden, "a connection stays with its user");
-                    outbox.push(refused(&services, encoding, &refusal, None));
+                    outbox.push(refused(&services, refusal, None));
                     Change::Close(Close::Forbidden)
                 }
                 Err(refusal) => {
-                    outbox.push(refused(&services, encoding, &refusal, None));
+                    outbox.push(refused(&services, refusal, None));
                     Change::None
                 }
             }
         }));
     }
 
-    fn refuse(&self, refusal: &Refusal) {
-        self.outbox.push(refused(&self.services, self.encoding, refusal, None));
+    fn refuse(&self, refusal: Refusal) {
+        self.outbox.push(refused(&self.services, refusal, None));
     }
 
-    fn refuse_send(&self, refusal: &Refusal, key: &ClientKey, conversation: Option<ConversationId>) {
+    fn refuse_send(&self, refusal: Refusal, key: ClientKey, conversation: Option<ConversationId>) {
         self.services.metrics.refused(refusal.code);
-        let fault = Fault { key: Some(key), conversation, ..Fault::of(refusal) };
-        self.outbox.push(self.encoding.encode(&ServerFrame::Error(fault)));
+        self.outbox.push(ServerFrame::Error(Fault { key: Some(key), conversation, ..refusal.into() }));
     }
 }
 
-fn refused(
-    services: &super::Services,
-    encoding: crate::wire::Encoding,
-    refusal: &Refusal,
-    conversation: Option<ConversationId>,
-) -> bytes::Bytes {
+fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
     services.metrics.refused(refusal.code);
-    encoding.encode(&ServerFrame::Error(Fault { conversation, ..Fault::of(refusal) }))
+    ServerFrame::Error(Fault { conversation, ..refusal.into() })
 }

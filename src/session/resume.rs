@@ -7,9 +7,9 @@ use super::Services;
 use crate::delivery::{Outbox, Seat, Start};
 use crate::model::limits::CURSORS_MAX;
 use crate::model::{Code, ConversationId, Identity, Refusal, Seq};
+use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
 use crate::wire::server::Fault;
-use crate::wire::{Encoding, ServerFrame};
 
 /// How long after an election a primary may not know yet what was acknowledged before.
 const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
@@ -24,7 +24,6 @@ const ACTIVITIES_MAX: usize = 1_000;
 pub(super) async fn begin(
     services: &Arc<Services>,
     identity: &Identity,
-    encoding: Encoding,
     resume: Option<Resume>,
 ) -> Result<Seat, Refusal> {
     let here = services.delivery.here();
@@ -34,7 +33,7 @@ pub(super) async fn begin(
         Some(resume) => (resume.as_of, resume.cursors, false),
     };
     let resumes = start != here;
-    let seat = services.delivery.join(identity.user.clone(), encoding, start).await;
+    let seat = services.delivery.join(identity.user.clone(), start).await;
     let outbox = seat.outbox();
     let mut refused = resume_cursors(services, outbox, &cursors).await?;
     if foreign {
@@ -47,14 +46,14 @@ pub(super) async fn begin(
         services.metrics.welcomed.increment(1);
     }
     // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
-    refused.iter().for_each(|reset| outbox.push(reset.frame(encoding)));
-    outbox.open(welcome(encoding, identity, outbox));
+    refused.iter().for_each(|reset| outbox.push(reset.frame()));
+    outbox.open(welcome(identity, outbox));
     Ok(seat)
 }
 
-fn welcome(encoding: Encoding, identity: &Identity, outbox: &Outbox) -> bytes::Bytes {
-    let frame = ServerFrame::Welcome { user: &identity.user, as_of: outbox.as_of(), expires: identity.expires };
-    encoding.encode(&frame)
+fn welcome(identity: &Identity, outbox: &Outbox) -> ServerFrame {
+    let Identity { user, role, expires, .. } = identity;
+    ServerFrame::Welcome { user: user.clone(), role: *role, as_of: outbox.as_of(), expires: *expires }
 }
 
 /// A cursor that is not taken.
@@ -68,13 +67,13 @@ pub(super) enum Reset {
 }
 
 impl Reset {
-    pub(super) fn frame(&self, encoding: Encoding) -> bytes::Bytes {
+    pub(super) fn frame(&self) -> ServerFrame {
         let (refusal, conversation) = match self {
             Self::All => (Refusal::new(Code::Reset, "another history: forget all cursors, read again"), None),
             Self::Beyond(id) => (Refusal::new(Code::Reset, "the cursor is beyond the head: read again"), Some(*id)),
             Self::NotYours(id) => (Refusal::new(Code::Forbidden, "no such conversation of yours"), Some(*id)),
         };
-        encoding.encode(&ServerFrame::Error(Fault { conversation, ..Fault::of(&refusal) }))
+        ServerFrame::Error(Fault { conversation, ..refusal.into() })
     }
 }
 

@@ -15,6 +15,31 @@ pub enum Encoding {
     Msgpack,
 }
 
+/// The words that a frame is put into: of frames that go to many sockets, the bytes are made once in each form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// The native protocol in JSON.
+    Json,
+    /// The native protocol in MessagePack.
+    Msgpack,
+    /// The Socket.IO events of the profile that this process serves.
+    Profile,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Msgpack, Self::Profile];
+}
+
+impl From<Encoding> for Form {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Json => Self::Json,
+            Encoding::Msgpack => Self::Msgpack,
+        }
+    }
+}
+
 /// Bytes that are not a frame. The text says what is wrong, to whoever sent them: it may quote them, so it is no text
 /// for a log. At most [`DETAIL_BYTES_MAX`] bytes and a little.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,5 +10,5 @@ pub mod server;
 
 pub use client::ClientFrame;
 pub use close::Close;
-pub use encoding::{DecodeError, Encoding};
+pub use encoding::{DecodeError, Encoding, Form};
 pub use server::ServerFrame;

@@ -1,21 +1,25 @@
 //! What a server says on the native door. The protocol: `docs/protocol.md`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, MessageId, Preview, Refusal, Seq, Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Role, Seq, Timestamp, UserId,
 };
 
 /// One frame to a client.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerFrame<'a> {
+pub enum ServerFrame {
     /// The answer to `hello`: from here on everything new arrives.
     Welcome {
         /// Who the client is.
-        user: &'a UserId,
+        user: UserId,
+        /// What the client may be.
+        role: Role,
         /// Up to when the client knows everything once it has what follows.
         as_of: AsOf,
         /// When the connection ends unless the token is refreshed.
@@ -27,44 +31,30 @@ pub enum ServerFrame<'a> {
         continued: usize,
     },
     /// The answer to `send`: stored for good, at this place.
-    Sent {
-        /// What the client called it.
-        key: &'a ClientKey,
-        /// Where it is.
-        conversation: ConversationId,
-        /// Its place.
-        seq: Seq,
-        /// Its id.
-        id: MessageId,
-        /// When it was accepted.
-        at: Timestamp,
-        /// Whether this answer shows the message on this connection, in its turn. If not, it was shown before, as a
-        /// `message` or by an earlier answer.
-        shown: bool,
-    },
+    Sent(Sent),
     /// A message, in order, once.
-    Message(&'a Message),
+    Message(Arc<Message>),
     /// A member's cursors; also the answer to `read` and `delivered`.
     Receipt {
         /// Which conversation.
         conversation: ConversationId,
         /// Whose cursors, and where they are.
         #[serde(flatten)]
-        cursor: &'a Cursor,
+        cursor: Cursor,
     },
     /// The answer to `history`.
     History {
         /// Which conversation.
         conversation: ConversationId,
         /// In ascending order, without a hole.
-        messages: &'a [Message],
+        messages: Vec<Message>,
         /// Whether there are more on that side.
         more: bool,
     },
     /// The answer to `conversations`.
     Conversations {
         /// Latest activity first.
-        conversations: &'a [Row],
+        conversations: Vec<Row>,
         /// What to ask for the next page with; absent after the last.
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
@@ -75,7 +65,7 @@ pub enum ServerFrame<'a> {
         expires: Timestamp,
     },
     /// A request that was not done.
-    Error(Fault<'a>),
+    Error(Fault),
     /// Please connect again, elsewhere, after a wait.
     Reconnect {
         /// The wait.
@@ -86,6 +76,31 @@ pub enum ServerFrame<'a> {
         /// Up to when the client knows everything.
         as_of: AsOf,
     },
+}
+
+/// A message of the client's own, as its answer shows it: its place and its names, without the text that the client
+/// knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// The message at its place.
+    pub message: Arc<Message>,
+    /// Whether this answer shows the message on this connection, in its turn. If not, it was shown before, as a
+    /// `message` or by an earlier answer.
+    pub shown: bool,
+}
+
+impl Serialize for Sent {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Message { conversation, seq, id, at, key, .. } = &*self.message;
+        let mut fields = to.serialize_struct("Sent", 6)?;
+        fields.serialize_field("key", key)?;
+        fields.serialize_field("conversation", conversation)?;
+        fields.serialize_field("seq", seq)?;
+        fields.serialize_field("id", id)?;
+        fields.serialize_field("at", at)?;
+        fields.serialize_field("shown", &self.shown)?;
+        fields.end()
+    }
 }
 
 /// One row of a conversation list.
@@ -116,14 +131,14 @@ pub struct Member {
 
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fault<'a> {
+pub struct Fault {
     /// What a program goes by.
     pub code: Code,
     /// What a person reads.
-    pub message: &'a str,
+    pub message: String,
     /// The key of the send that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<&'a ClientKey>,
+    pub key: Option<ClientKey>,
     /// The conversation that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationId>,
@@ -132,13 +147,11 @@ pub struct Fault<'a> {
     pub retry_after_ms: Option<u64>,
 }
 
-impl<'a> Fault<'a> {
-    /// A refusal, as a frame's content.
-    #[must_use]
-    pub fn of(refusal: &'a Refusal) -> Self {
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
         Self {
             code: refusal.code,
-            message: &refusal.message,
+            message: refusal.message,
             key: None,
             conversation: None,
             retry_after_ms: refusal.retry_after.map(whole_millis),

@@ -1,11 +1,12 @@
 //! `docs/protocol.md` says what the code does: its examples are frames, its tables are complete, its bounds are true.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
 use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
-use switchboard::wire::server::{Fault, Member, Row};
+use switchboard::wire::server::{Fault, Member, Row, Sent};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
 const DOC: &str = include_str!("../../docs/protocol.md");
@@ -84,33 +85,39 @@ fn encoded(example: &Value) -> Value {
     let talk = || conversation.unwrap();
     match text("type") {
         "welcome" => value(&ServerFrame::Welcome {
-            user: &text("user").parse().unwrap(),
+            user: text("user").parse().unwrap(),
+            role: serde_json::from_value(example["role"].clone()).unwrap(),
             as_of: text("as_of").parse().unwrap(),
             expires: Timestamp(number("expires")),
         }),
         "resumed" => value(&ServerFrame::Resumed { continued: usize::try_from(number("continued")).unwrap() }),
-        "sent" => value(&ServerFrame::Sent {
-            key: &text("key").parse().unwrap(),
-            conversation: talk(),
-            seq: Seq(number("seq")),
-            id: text("id").parse().unwrap(),
-            at: Timestamp(number("at")),
-            shown: example["shown"].as_bool().unwrap(),
-        }),
-        "message" => value(&ServerFrame::Message(&parsed(example))),
+        "sent" => {
+            let message = Message {
+                key: text("key").parse().unwrap(),
+                conversation: talk(),
+                seq: Seq(number("seq")),
+                id: text("id").parse().unwrap(),
+                at: Timestamp(number("at")),
+                sender: "ann".parse().unwrap(),
+                text: "not part of it".to_owned(),
+            };
+            let shown = example["shown"].as_bool().unwrap();
+            value(&ServerFrame::Sent(Sent { message: Arc::new(message), shown }))
+        }
+        "message" => value(&ServerFrame::Message(Arc::new(parsed(example)))),
         "receipt" => {
             let cursor: Cursor = serde_json::from_value(example.clone()).unwrap();
-            value(&ServerFrame::Receipt { conversation: talk(), cursor: &cursor })
+            value(&ServerFrame::Receipt { conversation: talk(), cursor })
         }
         "history" => {
             let messages: Vec<Message> = example["messages"].as_array().unwrap().iter().map(parsed).collect();
             let more = example["more"].as_bool().unwrap();
-            value(&ServerFrame::History { conversation: talk(), messages: &messages, more })
+            value(&ServerFrame::History { conversation: talk(), messages, more })
         }
         "conversations" => {
             let rows: Vec<Row> = example["conversations"].as_array().unwrap().iter().map(row).collect();
             let next = example["next"].as_str().map(str::to_owned);
-            value(&ServerFrame::Conversations { conversations: &rows, next })
+            value(&ServerFrame::Conversations { conversations: rows, next })
         }
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "error" => {
@@ -118,7 +125,7 @@ fn encoded(example: &Value) -> Value {
             let code = code(text("code"));
             let retry_after_ms = example["retry_after_ms"].as_u64();
             assert_eq!(retry_after_ms.is_some(), code.is_retryable(), "{example}");
-            let fault = Fault { code, message: text("message"), key: key.as_ref(), conversation, retry_after_ms };
+            let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms };
             value(&ServerFrame::Error(fault))
         }
         "reconnect" => value(&ServerFrame::Reconnect { after_ms: number("after_ms") }),
@@ -127,7 +134,7 @@ fn encoded(example: &Value) -> Value {
     }
 }
 
-fn value(frame: &ServerFrame<'_>) -> Value {
+fn value(frame: &ServerFrame) -> Value {
     serde_json::from_slice(&Encoding::Json.encode(frame)).unwrap()
 }
 

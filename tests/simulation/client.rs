@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard::model::UserId;
-use switchboard::session::Incoming;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::device::Device;
@@ -70,7 +69,7 @@ impl Client {
         let dice = self.dice.clone();
         let token = super::tokens::token(self.device.user.as_str());
         let hello = self.device.hello(&token, || !few || dice.is(0.5));
-        socket.send(Incoming::Frame(hello));
+        socket.say(&hello);
         let mut plans = self.plan();
         let mut welcome = false;
         loop {
@@ -95,13 +94,13 @@ impl Client {
                     self.device.hear(&bytes);
                     welcome = true;
                 }
-                Event::Arrival(Arrival::Ping) => socket.send(Incoming::Alive),
+                Event::Arrival(Arrival::Ping) => socket.live(),
                 Event::Arrival(Arrival::Closed(how)) => return self.device.say_trace(|| format!("closed: {how:?}")),
                 Event::Room => self.request(&socket, &mut plans),
                 Event::Time if plans.alive <= Instant::now() => {
                     plans.alive = Instant::now() + Duration::from_secs(5);
                     if self.dice.is(0.5) {
-                        socket.send(Incoming::Alive);
+                        socket.live();
                     }
                 }
                 Event::Time => {}
@@ -171,7 +170,7 @@ impl Client {
     fn request(&mut self, socket: &ClientEnd, plans: &mut Plans) {
         let now = Instant::now();
         if let Some(send) = self.device.next_send(now) {
-            return socket.send(Incoming::Frame(send));
+            return socket.say(&send);
         }
         plans.ask = now + self.dice.about(4_000) + Duration::from_millis(100);
         let conversations = self.device.conversations();
@@ -185,7 +184,7 @@ impl Client {
             1 => self.device.ask("conversations", &json!({ "type": "conversations" })),
             _ => self.device.ask("pong", &json!({ "type": "ping" })),
         };
-        socket.send(Incoming::Frame(frame));
+        socket.say(&frame);
     }
 }
 

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use switchboard::door::native::words;
 use switchboard::session::{Gone, Incoming, Outward, Socket};
-use switchboard::wire::Close;
+use switchboard::wire::{Close, Encoding};
 
 /// Frames on their way to the server.
 const UP_FRAMES_MAX: usize = 8;
 
-#[derive(Default)]
 struct Pipe {
+    encoding: Encoding,
     up: VecDeque<Incoming>,
-    down: VecDeque<Outward>,
+    down: VecDeque<Down>,
     down_bytes: usize,
     down_bytes_max: usize,
     /// The client has left, and the server can see it.
@@ -25,6 +26,12 @@ struct Pipe {
     closed: Option<Option<Close>>,
     server: Option<Waker>,
     client: Option<Waker>,
+}
+
+/// What is under way to the client.
+enum Down {
+    Frame(Bytes),
+    Ping,
 }
 
 /// The server's end.
@@ -42,8 +49,20 @@ pub enum Arrival {
 }
 
 /// A connection on which so many bytes may be under way to the client.
-pub fn connection(down_bytes_max: usize) -> (ServerEnd, ClientEnd) {
-    let pipe = Arc::new(Mutex::new(Pipe { down_bytes_max, ..Pipe::default() }));
+pub fn connection(down_bytes_max: usize, encoding: Encoding) -> (ServerEnd, ClientEnd) {
+    let pipe = Pipe {
+        encoding,
+        up: VecDeque::new(),
+        down: VecDeque::new(),
+        down_bytes: 0,
+        down_bytes_max,
+        gone: false,
+        vanished: false,
+        closed: None,
+        server: None,
+        client: None,
+    };
+    let pipe = Arc::new(Mutex::new(pipe));
     (ServerEnd(pipe.clone()), ClientEnd(pipe))
 }
 
@@ -104,10 +123,14 @@ impl Socket for ServerEnd {
         if pipe.gone {
             return Err(Gone);
         }
-        if let Outward::Frame(bytes) = &outward {
+        let down = match outward {
+            Outward::Item(item) => Down::Frame(words(&item, pipe.encoding)),
+            Outward::Ping => Down::Ping,
+        };
+        if let Down::Frame(bytes) = &down {
             pipe.down_bytes += bytes.len();
         }
-        pipe.down.push_back(outward);
+        pipe.down.push_back(down);
         pipe.wake_client();
         Ok(())
     }
@@ -125,12 +148,12 @@ impl ClientEnd {
     pub fn poll_arrival(&self, cx: &Context<'_>) -> Poll<Arrival> {
         let mut pipe = self.lock();
         match pipe.down.pop_front() {
-            Some(Outward::Frame(bytes)) => {
+            Some(Down::Frame(bytes)) => {
                 pipe.down_bytes -= bytes.len();
                 pipe.wake_server();
                 Poll::Ready(Arrival::Frame(bytes))
             }
-            Some(Outward::Ping) => Poll::Ready(Arrival::Ping),
+            Some(Down::Ping) => Poll::Ready(Arrival::Ping),
             None => match pipe.closed {
                 Some(how) => Poll::Ready(Arrival::Closed(how)),
                 None => {
@@ -151,7 +174,18 @@ impl ClientEnd {
         Poll::Pending
     }
 
-    pub fn send(&self, incoming: Incoming) {
+    /// Sends the bytes of a frame.
+    pub fn say(&self, frame: &[u8]) {
+        let read = self.lock().encoding.decode(frame);
+        self.send(read.map_or_else(Incoming::Unreadable, Incoming::Frame));
+    }
+
+    /// Sends a sign of life.
+    pub fn live(&self) {
+        self.send(Incoming::Alive);
+    }
+
+    fn send(&self, incoming: Incoming) {
         let mut pipe = self.lock();
         pipe.up.push_back(incoming);
         pipe.wake_server();

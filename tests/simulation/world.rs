@@ -130,12 +130,12 @@ impl World {
     pub fn connect(&self, dice: &Dice, encoding: Encoding) -> Option<ClientEnd> {
         let place = dice.below(PLACES as u64) as usize;
         let node = self.nodes.lock().unwrap()[place].clone()?;
-        let (mut server, client) = connection(dice.between(2_000, 60_000) as usize);
+        let (mut server, client) = connection(dice.between(2_000, 60_000) as usize, encoding);
         tokio::spawn(async move {
             let how = tokio::select! {
                 biased;
                 () = node.stopped.cancelled() => None,
-                how = session::run(&node.services, &mut server, encoding) => how,
+                how = session::run(&node.services, &mut server) => how,
             };
             server.close(how);
         });

@@ -1,0 +1,109 @@
+//! What is on its way to a socket. It is put into words by the door that writes it, at the last moment, and once for all
+//! sockets that take the same words.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::model::{Message, StoreTime, Timestamp};
+use crate::wire::{Form, ServerFrame};
+
+/// What a message costs in a queue beside its text, about, in bytes.
+const MESSAGE_OVERHEAD_BYTES: usize = 512;
+/// What any other frame costs, about, in bytes.
+const FRAME_BYTES: usize = 256;
+
+/// One thing that waits for a socket.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A message.
+    Message(Arc<SharedMessage>),
+    /// What other sessions are told too.
+    Notice(Arc<Notice>),
+    /// What only this session is told.
+    Answer(Box<ServerFrame>),
+}
+
+/// A message, for any number of sockets.
+#[derive(Debug)]
+pub struct SharedMessage {
+    /// The message.
+    pub message: Arc<Message>,
+    /// No later than this did the store take the message before it.
+    pub(super) predecessor: Option<StoreTime>,
+    forms: Forms,
+}
+
+/// Another frame, for any number of sockets.
+#[derive(Debug)]
+pub struct Notice {
+    /// The frame.
+    pub frame: ServerFrame,
+    forms: Forms,
+}
+
+/// The bytes in each form, made when they are first asked for.
+#[derive(Debug, Default)]
+struct Forms([OnceLock<Bytes>; Form::ALL.len()]);
+
+impl SharedMessage {
+    pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>) -> Self {
+        Self { message, predecessor, forms: Forms::default() }
+    }
+
+    /// The message in a form; made by `make` for the first who asks.
+    pub fn in_form(&self, form: Form, make: impl FnOnce(&Arc<Message>) -> Bytes) -> Bytes {
+        self.forms.0[form as usize].get_or_init(|| make(&self.message)).clone()
+    }
+}
+
+impl Notice {
+    pub(super) fn new(frame: ServerFrame) -> Self {
+        Self { frame, forms: Forms::default() }
+    }
+
+    /// The frame in a form; made by `make` for the first who asks.
+    pub fn in_form(&self, form: Form, make: impl FnOnce(&ServerFrame) -> Bytes) -> Bytes {
+        self.forms.0[form as usize].get_or_init(|| make(&self.frame)).clone()
+    }
+}
+
+impl Item {
+    /// When the message in it was accepted; none for other things.
+    #[must_use]
+    pub fn accepted(&self) -> Option<Timestamp> {
+        match self {
+            Self::Message(shared) => Some(shared.message.at),
+            Self::Answer(frame) => match &**frame {
+                ServerFrame::Sent(sent) => Some(sent.message.at),
+                _ => None,
+            },
+            Self::Notice(_) => None,
+        }
+    }
+
+    /// What it weighs in a queue, in bytes: about as much as it holds in memory and will hold on the wire.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Message(shared) => cost(&shared.message),
+            Self::Notice(_) => FRAME_BYTES,
+            Self::Answer(frame) => match &**frame {
+                ServerFrame::Sent(sent) => cost(&sent.message),
+                ServerFrame::History { messages, .. } => messages.iter().map(cost).sum::<usize>() + FRAME_BYTES,
+                ServerFrame::Conversations { conversations, .. } => (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES,
+                _ => FRAME_BYTES,
+            },
+        }
+    }
+}
+
+impl From<ServerFrame> for Item {
+    fn from(frame: ServerFrame) -> Self {
+        Self::Answer(Box::new(frame))
+    }
+}
+
+/// What a message weighs in a queue, in bytes.
+pub(super) fn cost(message: &Message) -> usize {
+    message.text.len() + MESSAGE_OVERHEAD_BYTES
+}
