@@ -7,8 +7,18 @@ use super::row::{checksum, signed};
 use crate::model::{Conversation, ConversationId, CursorKind, Kind, Message, Preview, Profile, Seq, StoreTime, UserId};
 use crate::store::Outcome;
 
-/// How the only kind of conversation is written.
-pub(super) const DIRECT: i64 = 1;
+/// How a kind of conversation is written.
+const fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Direct => 1,
+        Kind::Support => 2,
+    }
+}
+
+/// The kind of conversation that is written so.
+pub(super) fn kind(number: i64) -> Option<Kind> {
+    [Kind::Direct, Kind::Support].into_iter().find(|kind| kind_number(*kind) == number)
+}
 
 /// Puts a message at its place, unless the place or its key is taken.
 pub(super) fn insert(connection: &Connection, message: &Message, stored: StoreTime) -> rusqlite::Result<Outcome> {
@@ -41,10 +51,9 @@ pub(super) fn insert(connection: &Connection, message: &Message, stored: StoreTi
 /// Makes a conversation exist.
 pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
     let id = conversation.id.as_bytes();
-    let Kind::Direct = conversation.kind;
     let mut insert =
         connection.prepare_cached("INSERT INTO conversations (id, kind) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    if insert.execute((id, DIRECT))? == 0 {
+    if insert.execute((id, kind_number(conversation.kind)))? == 0 {
         return Ok(());
     }
     let mut join = connection.prepare_cached("INSERT INTO members (conversation, user) VALUES (?1, ?2)")?;

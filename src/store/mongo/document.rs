@@ -157,6 +157,7 @@ pub(super) fn millis(date: DateTime) -> u64 {
 fn kind(name: &str) -> Result<Kind, Malformed> {
     match name {
         "direct" => Ok(Kind::Direct),
+        "support" => Ok(Kind::Support),
         _ => Err(Malformed::Value("a kind of conversation that this version does not know")),
     }
 }
@@ -165,5 +166,6 @@ fn kind(name: &str) -> Result<Kind, Malformed> {
 pub(super) const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Direct => "direct",
+        Kind::Support => "support",
     }
 }
