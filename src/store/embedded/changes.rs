@@ -60,9 +60,9 @@ pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusq
     conversation.members.iter().try_for_each(|user| join.execute((id, user.as_str())).map(drop))
 }
 
-/// Raises a conversation's head to a stored message, unless it is there or beyond, and moves the conversation to the
-/// top of its members' lists.
-pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) -> rusqlite::Result<()> {
+/// Raises a conversation's head to a stored message, unless it is there or beyond, and moves the conversation up in its
+/// members' lists, to where `active` belongs.
+pub(super) fn raise(connection: &Connection, message: &Message, active: StoreTime) -> rusqlite::Result<()> {
     let id = message.conversation.as_bytes();
     let mut head = connection.prepare_cached("SELECT last_seq, activity FROM conversations WHERE id = ?1")?;
     let mut rows = head.query([id])?;
@@ -72,11 +72,12 @@ pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) 
     if signed(message.seq.0) <= last {
         return Ok(());
     }
+    let active = signed(active.0).max(activity);
     let preview = Preview::of(message);
     let sql = "UPDATE conversations SET last_seq = ?2, last_from = ?3, last_at = ?4, last_text = ?5, activity = ?6 \
                WHERE id = ?1";
     let from = preview.from.as_str();
-    let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, signed(now.0));
+    let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, active);
     connection.prepare_cached(sql)?.execute(raised)?;
     let mut members = connection.prepare_cached("SELECT user FROM members WHERE conversation = ?1")?;
     let mut leave =
@@ -87,7 +88,7 @@ pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) 
     while let Some(row) = users.next()? {
         let user = row.get_ref(0)?.as_str()?;
         leave.execute((user, activity, id))?;
-        enter.execute((user, signed(now.0), id))?;
+        enter.execute((user, active, id))?;
     }
     Ok(())
 }
