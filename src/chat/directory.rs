@@ -25,7 +25,7 @@ struct Known {
 impl Known {
     fn is_fresh(&self) -> bool {
         match self.conversation.kind {
-            Kind::Direct => true,
+            Kind::Direct | Kind::Support => true,
             #[expect(unreachable_patterns, reason = "kinds whose members change come later")]
             _ => self.read.elapsed() < MEMBERSHIP_AGE_MAX,
         }

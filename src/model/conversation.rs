@@ -10,6 +10,9 @@ use super::{ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
 pub enum Kind {
     /// Two people; its members never change.
     Direct,
+    /// A person and the team; its members never change. A message from the team has the agent who wrote it as its
+    /// sender, who is no member.
+    Support,
 }
 
 /// A conversation and who is in it.
@@ -31,6 +34,14 @@ impl Conversation {
         members.sort();
         members.dedup();
         Self { id: ConversationId::direct(one, other), kind: Kind::Direct, members }
+    }
+
+    /// The conversation of a person with the team.
+    #[must_use]
+    pub fn support(user: &UserId, team: &UserId) -> Self {
+        let mut members = vec![user.clone(), team.clone()];
+        members.sort();
+        Self { id: ConversationId::support(user), kind: Kind::Support, members }
     }
 
     /// Whether `user` is a member.

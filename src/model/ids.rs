@@ -36,6 +36,13 @@ impl UserId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The team: the one member of a support conversation besides the person who asks. Its agents come and go, and are
+    /// members of none. No person may have this id.
+    #[must_use]
+    pub fn team() -> Self {
+        Self("team".into())
+    }
 }
 
 impl FromStr for UserId {
@@ -76,7 +83,8 @@ impl FromStr for ClientKey {
 
 /// Which conversation. Sixteen bytes, written as 32 hexadecimal digits.
 ///
-/// The id of a direct conversation is derived from its two members, so that both find it without asking anybody.
+/// The id of a direct conversation is derived from its two members, so that both find it without asking anybody; that of
+/// a support conversation from the person who asks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConversationId([u8; 16]);
 
@@ -89,10 +97,19 @@ impl ConversationId {
             .chain_update(b"direct\0")
             .chain_update(low.as_str())
             .chain_update(b"\0")
-            .chain_update(high.as_str())
-            .finalize();
+            .chain_update(high.as_str());
+        Self::first_of(digest)
+    }
+
+    /// The one conversation of a person with the team.
+    #[must_use]
+    pub fn support(user: &UserId) -> Self {
+        Self::first_of(Sha256::new().chain_update(b"support\0").chain_update(user.as_str()))
+    }
+
+    fn first_of(digest: Sha256) -> Self {
         let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
+        id.copy_from_slice(&digest.finalize()[..16]);
         Self(id)
     }
 
@@ -278,6 +295,15 @@ mod tests {
         let (ann, bob): (UserId, UserId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         assert_eq!(ConversationId::direct(&ann, &bob), ConversationId::direct(&bob, &ann));
         assert_ne!(ConversationId::direct(&ann, &bob), ConversationId::direct(&ann, &ann));
+    }
+
+    #[test]
+    fn a_support_conversation_is_the_persons_own() {
+        let (ann, bob): (UserId, UserId) = ("ann".parse().unwrap(), "bob".parse().unwrap());
+        assert_eq!(UserId::team().as_str().parse(), Ok(UserId::team()));
+        assert_ne!(ConversationId::support(&ann), ConversationId::support(&bob));
+        assert_ne!(ConversationId::support(&ann), ConversationId::direct(&ann, &UserId::team()));
+        assert_eq!(ConversationId::support(&ann).to_string(), "52779bc0bd601d8ad52ccba1df37ec06");
     }
 
     #[test]

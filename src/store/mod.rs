@@ -5,12 +5,14 @@
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod archive;
 mod clock;
 pub mod embedded;
 pub mod mongo;
 
 use async_trait::async_trait;
 
+pub use archive::Archive;
 pub use clock::StoreClock;
 
 use crate::model::{

@@ -60,6 +60,8 @@ impl From<chat::Page> for Messages {
 enum Kind {
     /// Two people; its members never change.
     Direct,
+    /// A person and the team, whose id is `team`. What the team says has the agent who wrote it as its sender.
+    Support,
 }
 
 /// A member of a conversation.
@@ -112,6 +114,7 @@ impl From<server::Row> for Conversation {
         let server::Row { conversation, kind, members, last_seq, last, unread } = row;
         let kind = match kind {
             model::Kind::Direct => Kind::Direct,
+            model::Kind::Support => Kind::Support,
         };
         let members = members.into_iter().map(|server::Member { user, name }| Member { user, name }).collect();
         let last = last.map(|model::Preview { seq, from, at, text }| Preview { seq, from, at, text });

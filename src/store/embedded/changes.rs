@@ -7,8 +7,18 @@ use super::row::{checksum, signed};
 use crate::model::{Conversation, ConversationId, CursorKind, Kind, Message, Preview, Profile, Seq, StoreTime, UserId};
 use crate::store::Outcome;
 
-/// How the only kind of conversation is written.
-pub(super) const DIRECT: i64 = 1;
+/// How a kind of conversation is written.
+const fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Direct => 1,
+        Kind::Support => 2,
+    }
+}
+
+/// The kind of conversation that is written so.
+pub(super) fn kind(number: i64) -> Option<Kind> {
+    [Kind::Direct, Kind::Support].into_iter().find(|kind| kind_number(*kind) == number)
+}
 
 /// Puts a message at its place, unless the place or its key is taken.
 pub(super) fn insert(connection: &Connection, message: &Message, stored: StoreTime) -> rusqlite::Result<Outcome> {
@@ -41,19 +51,18 @@ pub(super) fn insert(connection: &Connection, message: &Message, stored: StoreTi
 /// Makes a conversation exist.
 pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
     let id = conversation.id.as_bytes();
-    let Kind::Direct = conversation.kind;
     let mut insert =
         connection.prepare_cached("INSERT INTO conversations (id, kind) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    if insert.execute((id, DIRECT))? == 0 {
+    if insert.execute((id, kind_number(conversation.kind)))? == 0 {
         return Ok(());
     }
     let mut join = connection.prepare_cached("INSERT INTO members (conversation, user) VALUES (?1, ?2)")?;
     conversation.members.iter().try_for_each(|user| join.execute((id, user.as_str())).map(drop))
 }
 
-/// Raises a conversation's head to a stored message, unless it is there or beyond, and moves the conversation to the
-/// top of its members' lists.
-pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) -> rusqlite::Result<()> {
+/// Raises a conversation's head to a stored message, unless it is there or beyond, and moves the conversation up in its
+/// members' lists, to where `active` belongs.
+pub(super) fn raise(connection: &Connection, message: &Message, active: StoreTime) -> rusqlite::Result<()> {
     let id = message.conversation.as_bytes();
     let mut head = connection.prepare_cached("SELECT last_seq, activity FROM conversations WHERE id = ?1")?;
     let mut rows = head.query([id])?;
@@ -63,11 +72,12 @@ pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) 
     if signed(message.seq.0) <= last {
         return Ok(());
     }
+    let active = signed(active.0).max(activity);
     let preview = Preview::of(message);
     let sql = "UPDATE conversations SET last_seq = ?2, last_from = ?3, last_at = ?4, last_text = ?5, activity = ?6 \
                WHERE id = ?1";
     let from = preview.from.as_str();
-    let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, signed(now.0));
+    let raised = (id, signed(preview.seq.0), from, signed(preview.at.0), &preview.text, active);
     connection.prepare_cached(sql)?.execute(raised)?;
     let mut members = connection.prepare_cached("SELECT user FROM members WHERE conversation = ?1")?;
     let mut leave =
@@ -78,7 +88,7 @@ pub(super) fn raise(connection: &Connection, message: &Message, now: StoreTime) 
     while let Some(row) = users.next()? {
         let user = row.get_ref(0)?.as_str()?;
         leave.execute((user, activity, id))?;
-        enter.execute((user, signed(now.0), id))?;
+        enter.execute((user, active, id))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::changes;
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, StoreError};
 
 /// Something to be written.
@@ -17,10 +18,14 @@ pub(super) enum Write {
     Each(Vec<Attempt>),
     /// Messages of one conversation, up to the first that is not stored.
     Run(Vec<Attempt>),
+    /// The same, of messages that count as taken when they were said, but at this time at the latest.
+    Adopt(Vec<Attempt>, StoreTime),
     /// A conversation.
     Open(Conversation),
     /// The heads of conversations.
     Raise(Vec<Message>),
+    /// The same, with the activity that goes with such times.
+    Settle(Vec<Message>, StoreTime),
     /// A member's cursor.
     Advance { conversation: ConversationId, user: UserId, kind: CursorKind, to: Seq },
     /// What is known of a person.
@@ -32,10 +37,12 @@ impl Write {
     pub(super) fn bytes(&self) -> usize {
         const EACH: usize = 256;
         match self {
-            Self::Each(attempts) | Self::Run(attempts) => {
+            Self::Each(attempts) | Self::Run(attempts) | Self::Adopt(attempts, _) => {
                 attempts.iter().map(|attempt| EACH + attempt.message.text.len()).sum()
             }
-            Self::Raise(messages) => messages.iter().map(|message| EACH + message.text.len()).sum(),
+            Self::Raise(messages) | Self::Settle(messages, _) => {
+                messages.iter().map(|message| EACH + message.text.len()).sum()
+            }
             Self::Open(_) | Self::Advance { .. } => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
         }
@@ -111,7 +118,11 @@ fn fill(
     for write in writes {
         answers.push(match write {
             Write::Each(attempts) => Ok(Written::Outcomes(each(connection, attempts, now, &mut last)?)),
-            Write::Run(attempts) => Ok(Written::Outcomes(run(connection, attempts, now, &mut last)?)),
+            Write::Run(attempts) => Ok(Written::Outcomes(run(connection, attempts, |_| now, &mut last)?)),
+            Write::Adopt(attempts, until) => {
+                let said = |attempt: &Attempt| taken(attempt.message.at, until);
+                Ok(Written::Outcomes(run(connection, attempts, said, &mut HashMap::new())?))
+            }
             other => item(connection, || change(connection, &other, now))?.map(Written::Changed),
         });
     }
@@ -137,12 +148,13 @@ fn each(
 fn run(
     connection: &Connection,
     attempts: Vec<Attempt>,
-    now: StoreTime,
+    stored: impl Fn(&Attempt) -> StoreTime,
     last: &mut HashMap<ConversationId, Message>,
 ) -> rusqlite::Result<Vec<Outcome>> {
     let mut outcomes = vec![Outcome::Untried; attempts.len()];
     for (attempt, outcome) in attempts.into_iter().zip(&mut outcomes) {
-        *outcome = append(connection, attempt, now, last)?;
+        let stored = stored(&attempt);
+        *outcome = append(connection, attempt, stored, last)?;
         if *outcome != Outcome::Stored {
             break;
         }
@@ -154,11 +166,11 @@ fn run(
 fn append(
     connection: &Connection,
     attempt: Attempt,
-    now: StoreTime,
+    stored: StoreTime,
     last: &mut HashMap<ConversationId, Message>,
 ) -> rusqlite::Result<Outcome> {
     let message = attempt.message.at_seq(attempt.seq);
-    let outcome = match item(connection, || changes::insert(connection, &message, now))? {
+    let outcome = match item(connection, || changes::insert(connection, &message, stored))? {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Refused(error),
     };
@@ -171,10 +183,14 @@ fn append(
 /// Does anything but messages; answers whether it changed anything.
 fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
     match write {
-        Write::Each(_) | Write::Run(_) => Ok(false),
+        Write::Each(_) | Write::Run(_) | Write::Adopt(..) => Ok(false),
         Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
         Write::Raise(messages) => {
             messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)
+        }
+        Write::Settle(messages, until) => {
+            let settle = |message: &Message| changes::raise(connection, message, taken(message.at, *until));
+            messages.iter().try_for_each(settle).map(|()| true)
         }
         Write::Advance { conversation, user, kind, to } => {
             changes::advance(connection, *conversation, user, *kind, *to)

@@ -36,7 +36,7 @@ use self::fault::Unwritten;
 use self::group::{Write, Written};
 use self::reader::Readers;
 use self::writer::Writer;
-use super::{Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail};
+use super::{Archive, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail};
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
     Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile,
@@ -92,6 +92,19 @@ impl EmbeddedStore {
         }
     }
 
+    /// The same in order: after the first that is not stored, nothing is tried.
+    async fn append_in_order(&self, write: Write, attempts: usize) -> Vec<Outcome> {
+        match self.append(write, attempts).await {
+            Ok(outcomes) => outcomes,
+            Err(unwritten @ Unwritten::Unknown(_)) => vec![unwritten.into(); attempts],
+            Err(refused) => {
+                let mut outcomes = vec![Outcome::Untried; attempts];
+                outcomes.iter_mut().take(1).for_each(|first| *first = refused.clone().into());
+                outcomes
+            }
+        }
+    }
+
     /// A write whose outcome may stay unknown, because repeating it does no harm.
     async fn write(&self, write: Write) -> Result<bool, StoreError> {
         match self.writer.write(write).await {
@@ -114,15 +127,7 @@ impl Messages for EmbeddedStore {
 
     async fn append_run(&self, attempts: Vec<Attempt>) -> Vec<Outcome> {
         let count = attempts.len();
-        match self.append(Write::Run(attempts), count).await {
-            Ok(outcomes) => outcomes,
-            Err(unwritten @ Unwritten::Unknown(_)) => vec![unwritten.into(); count],
-            Err(refused) => {
-                let mut outcomes = vec![Outcome::Untried; count];
-                outcomes.iter_mut().take(1).for_each(|first| *first = refused.clone().into());
-                outcomes
-            }
-        }
+        self.append_in_order(Write::Run(attempts), count).await
     }
 
     async fn tail(&self, conversation: ConversationId, before: Option<StoreTime>) -> Result<Option<Tail>, StoreError> {
@@ -221,6 +226,18 @@ impl People for EmbeddedStore {
             return Ok(());
         }
         self.write(Write::PutProfile { user: user.clone(), profile: profile.clone() }).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Archive for EmbeddedStore {
+    async fn adopt_run(&self, attempts: Vec<Attempt>, until: StoreTime) -> Vec<Outcome> {
+        let count = attempts.len();
+        self.append_in_order(Write::Adopt(attempts, until), count).await
+    }
+
+    async fn settle(&self, messages: &[Message], until: StoreTime) -> Result<(), StoreError> {
+        self.write(Write::Settle(messages.to_vec(), until)).await.map(drop)
     }
 }
 

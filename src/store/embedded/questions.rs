@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::changes::DIRECT;
+use super::changes::kind;
 use super::fault::damaged;
 use super::row::{self, conversation_id, natural, parsed, select_messages, signed};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use crate::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message, Preview, Profile, Seq,
-    StoreTime, Summary, Timestamp, UserId,
+    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Message, Preview, Profile, Seq, StoreTime,
+    Summary, Timestamp, UserId,
 };
 use crate::store::{Behind, Since, Span, Tail};
 
@@ -129,10 +129,8 @@ fn summary(connection: &Connection, id: ConversationId) -> rusqlite::Result<Opti
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let kind = match row.get(0)? {
-        DIRECT => Kind::Direct,
-        other => return Err(damaged(format!("conversation {id} is of an unknown kind {other}"))),
-    };
+    let number = row.get(0)?;
+    let kind = kind(number).ok_or_else(|| damaged(format!("conversation {id} is of an unknown kind {number}")))?;
     let last_seq = Seq(natural(row.get(1)?)?);
     let last = if last_seq == Seq::ZERO {
         None

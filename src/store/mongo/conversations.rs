@@ -44,28 +44,7 @@ impl Conversations for MongoStore {
     }
 
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let command = doc! {
-            "update": CONVERSATIONS,
-            "updates": messages.iter().map(raised).collect::<Vec<_>>(),
-            "ordered": false,
-            "writeConcern": { "w": "majority", "j": true },
-        };
-        let database = self.database.clone();
-        let answer = self
-            .runner
-            .run(Operation::Raise, move |session| {
-                async move { database.run_command(command).session(session).await }.boxed()
-            })
-            .await
-            .map_err(Failure::into_error)?;
-        // A command that is run as such is called a success even when the server says that some of it was not.
-        if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
-            return Err(StoreError::Unavailable("MongoDB did not confirm all heads".to_owned()));
-        }
-        Ok(())
+        self.raise_heads(Operation::Raise, messages.iter().map(raised).collect()).await
     }
 
     async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError> {
@@ -102,16 +81,46 @@ impl Conversations for MongoStore {
     }
 }
 
+impl MongoStore {
+    /// Runs statements that raise heads.
+    pub(super) async fn raise_heads(&self, operation: Operation, statements: Vec<Document>) -> Result<(), StoreError> {
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let command = doc! {
+            "update": CONVERSATIONS,
+            "updates": statements,
+            "ordered": false,
+            "writeConcern": { "w": "majority", "j": true },
+        };
+        let database = self.database.clone();
+        let answer = self
+            .runner
+            .run(operation, move |session| async move { database.run_command(command).session(session).await }.boxed())
+            .await
+            .map_err(Failure::into_error)?;
+        // A command that is run as such is called a success even when the server says that some of it was not.
+        if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
+            return Err(StoreError::Unavailable("MongoDB did not confirm all heads".to_owned()));
+        }
+        Ok(())
+    }
+}
+
 /// One statement that raises one head, if it is lower. It is a document of operators, not a pipeline, so that a text that
 /// begins with `$` is a text.
 fn raised(message: &Message) -> Document {
+    raised_with(message, doc! { "$currentDate": { "at": true } })
+}
+
+/// The same, with what is done about its activity.
+pub(super) fn raised_with(message: &Message, activity: Document) -> Document {
     let place = number(message.seq);
     let preview = Preview::of(message);
     let last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": preview.text };
-    doc! {
-        "q": { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": place } },
-        "u": { "$set": { "n": place, "l": last }, "$currentDate": { "at": true } },
-    }
+    let mut update = doc! { "$set": { "n": place, "l": last } };
+    update.extend(activity);
+    doc! { "q": { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": place } }, "u": update }
 }
 
 fn names(users: &[UserId]) -> Vec<Bson> {

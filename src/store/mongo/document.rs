@@ -48,8 +48,9 @@ fn raw_binary(bytes: &[u8]) -> RawBinaryRef<'_> {
 /// The document of an attempt:
 /// `_id` conversation and place; `c` conversation, again by itself because a sharded collection needs it as its key;
 /// `u` digest of sender and client key, unique with `c`; `i` message id; `s` sender; `k` client key; `a` accepted at;
-/// `t` text; `ts` empty, which the server replaces by its own time when it inserts the document.
-pub(super) fn message_document(attempt: &Attempt) -> RawDocumentBuf {
+/// `t` text; `ts` when the store took it: if not given, empty, which the server replaces by its own time when it inserts
+/// the document.
+pub(super) fn message_document(attempt: &Attempt, taken: Option<StoreTime>) -> RawDocumentBuf {
     let message = &attempt.message;
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("_id"), raw_binary(&place(message.conversation, attempt.seq)));
@@ -60,8 +61,13 @@ pub(super) fn message_document(attempt: &Attempt) -> RawDocumentBuf {
     document.append(cstr!("k"), message.key.as_str());
     document.append(cstr!("a"), date(message.at.0));
     document.append(cstr!("t"), message.text.as_str());
-    document.append(cstr!("ts"), Timestamp { time: 0, increment: 0 });
+    document.append(cstr!("ts"), taken.map_or(Timestamp { time: 0, increment: 0 }, timestamp));
     document
+}
+
+/// A time as the server writes its own, never the empty one.
+fn timestamp(time: StoreTime) -> Timestamp {
+    Timestamp { time: u32::try_from(time.0 / 1_000).unwrap_or(u32::MAX), increment: 1 }
 }
 
 /// A stored message.
@@ -157,6 +163,7 @@ pub(super) fn millis(date: DateTime) -> u64 {
 fn kind(name: &str) -> Result<Kind, Malformed> {
     match name {
         "direct" => Ok(Kind::Direct),
+        "support" => Ok(Kind::Support),
         _ => Err(Malformed::Value("a kind of conversation that this version does not know")),
     }
 }
@@ -165,5 +172,6 @@ fn kind(name: &str) -> Result<Kind, Malformed> {
 pub(super) const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Direct => "direct",
+        Kind::Support => "support",
     }
 }

@@ -14,6 +14,7 @@ use super::read::{Read, read, read_while};
 use super::run::Failure;
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 use crate::model::{ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::store::archive::taken;
 use crate::store::{Attempt, Messages, Outcome, Span, StoreError, Tail};
 
 /// Places that the search for a time looks at one after another, once it has come that near.
@@ -23,7 +24,7 @@ const NEAR: u64 = 64;
 impl Messages for MongoStore {
     async fn append_each(&self, attempts: Vec<Attempt>) -> Vec<Outcome> {
         let count = attempts.len();
-        match self.insert(Operation::AppendEach, &attempts).await {
+        match self.insert(Operation::AppendEach, &attempts, None).await {
             Ok(outcomes) => outcomes,
             Err(failure) => vec![failure.into_outcome(); count],
         }
@@ -31,17 +32,8 @@ impl Messages for MongoStore {
 
     async fn append_run(&self, attempts: Vec<Attempt>) -> Vec<Outcome> {
         let count = attempts.len();
-        match self.insert(Operation::AppendRun, &attempts).await {
-            Ok(outcomes) => outcomes,
-            Err(failure) => match failure.into_outcome() {
-                refused @ Outcome::Refused(_) => {
-                    let mut outcomes = vec![Outcome::Untried; count];
-                    outcomes[0] = refused;
-                    outcomes
-                }
-                unknown => vec![unknown; count],
-            },
-        }
+        let inserted = self.insert(Operation::AppendRun, &attempts, None).await;
+        inserted.unwrap_or_else(|failure| of_failed_run(count, failure))
     }
 
     async fn tail(&self, conversation: ConversationId, before: Option<StoreTime>) -> Result<Option<Tail>, StoreError> {
@@ -115,14 +107,22 @@ impl Messages for MongoStore {
 }
 
 impl MongoStore {
-    /// Inserts messages together, in order or each by itself; fails where it is not known what became of them.
-    async fn insert(&self, operation: Operation, attempts: &[Attempt]) -> Result<Vec<Outcome>, Failure> {
+    /// Inserts messages together, in order or each by itself; fails where it is not known what became of them. Those
+    /// that are adopted count as taken when they were said, but at the time given at the latest.
+    pub(super) async fn insert(
+        &self,
+        operation: Operation,
+        attempts: &[Attempt],
+        adopted: Option<StoreTime>,
+    ) -> Result<Vec<Outcome>, Failure> {
         if attempts.is_empty() {
             return Ok(Vec::new());
         }
         let count = attempts.len();
-        let ordered = operation == Operation::AppendRun;
-        let documents: Vec<RawDocumentBuf> = attempts.iter().map(message_document).collect();
+        let ordered = operation != Operation::AppendEach;
+        let document =
+            |attempt: &Attempt| message_document(attempt, adopted.map(|until| taken(attempt.message.at, until)));
+        let documents: Vec<RawDocumentBuf> = attempts.iter().map(document).collect();
         let messages = self.messages.clone();
         let outcomes = self
             .runner
@@ -134,10 +134,22 @@ impl MongoStore {
                 .boxed()
             })
             .await?;
-        let taken = |what: &Outcome| outcomes.iter().filter(|outcome| *outcome == what).count();
+        let conflicts = |what: &Outcome| outcomes.iter().filter(|outcome| *outcome == what).count();
         self.runner.metrics().batch(count);
-        self.runner.metrics().conflicts(taken(&Outcome::SeqTaken), taken(&Outcome::KeyTaken));
+        self.runner.metrics().conflicts(conflicts(&Outcome::SeqTaken), conflicts(&Outcome::KeyTaken));
         Ok(outcomes)
+    }
+}
+
+/// What became of each message of a run whose insert failed as a whole.
+pub(super) fn of_failed_run(count: usize, failure: Failure) -> Vec<Outcome> {
+    match failure.into_outcome() {
+        refused @ Outcome::Refused(_) => {
+            let mut outcomes = vec![Outcome::Untried; count];
+            outcomes[0] = refused;
+            outcomes
+        }
+        unknown => vec![unknown; count],
     }
 }
 

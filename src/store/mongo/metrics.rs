@@ -26,10 +26,12 @@ pub(super) enum Operation {
     Profiles,
     PutProfile,
     Now,
+    Adopt,
+    Settle,
 }
 
 impl Operation {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -47,6 +49,8 @@ impl Operation {
         Self::Profiles,
         Self::PutProfile,
         Self::Now,
+        Self::Adopt,
+        Self::Settle,
     ];
 
     const fn name(self) -> &'static str {
@@ -68,6 +72,8 @@ impl Operation {
             Self::Profiles => "profiles",
             Self::PutProfile => "put_profile",
             Self::Now => "now",
+            Self::Adopt => "adopt",
+            Self::Settle => "settle",
         }
     }
 
@@ -82,6 +88,8 @@ impl Operation {
                 | Self::Raise
                 | Self::Advance
                 | Self::PutProfile
+                | Self::Adopt
+                | Self::Settle
         )
     }
 }

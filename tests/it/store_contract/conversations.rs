@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use switchboard::model::limits::{BATCH_MESSAGES_MAX, CURSORS_MAX, PREVIEW_BYTES_MAX, USERS_PER_QUESTION_MAX};
-use switchboard::model::{Activity, Conversation, Message, Preview, Seq, StoreTime, Summary, UserId};
+use switchboard::model::{Activity, Conversation, CursorKind, Message, Preview, Seq, StoreTime, Summary, UserId};
 use switchboard::store::{Attempt, Behind, Outcome, Since, Store};
 
 use super::messages::AWKWARD;
@@ -48,6 +48,27 @@ async fn all_active(store: &dyn Store, users: &[UserId], at: StoreTime, limit: u
         since = Since { at: last.activity, after: Some(last.conversation.id) };
         all.extend(page);
     }
+}
+
+/// Its author is an agent, who is no member: for the person the message is another's, and it is in both lists.
+pub(crate) async fn a_support_conversation_is_a_persons_and_the_teams(fixture: impl Fixture) {
+    let store = fixture.store();
+    let (ann, team, agent) = (somebody("ann"), somebody("team"), somebody("agent"));
+    let talk = Conversation::support(&ann, &team);
+    store.open(&talk).await.unwrap();
+    say(&*store, message(talk.id, &ann, "question"), 1).await;
+    let answer = say(&*store, message(talk.id, &agent, "answer"), 2).await;
+
+    let row = summary(&*store, &talk).await;
+    assert_eq!((&row.conversation, row.last_seq), (&talk, Seq(2)));
+    assert_eq!(row.last, Some(Preview::of(&answer)));
+    for (member, unread) in [(&ann, 1), (&team, 2)] {
+        assert_eq!(store.list(member, None, 10).await.unwrap(), std::slice::from_ref(&row));
+        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [unread]);
+        assert!(store.advance(talk.id, member, CursorKind::Read, Seq(2)).await.unwrap());
+        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [0]);
+    }
+    assert_eq!(store.list(&agent, None, 10).await.unwrap(), []);
 }
 
 pub(crate) async fn opening_twice_changes_nothing(fixture: impl Fixture) {

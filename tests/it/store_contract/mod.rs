@@ -67,6 +67,7 @@ macro_rules! store_contract {
             messages: text_is_kept_literally;
             conversations: opening_twice_changes_nothing;
             conversations: many_may_open_at_once;
+            conversations: a_support_conversation_is_a_persons_and_the_teams;
             conversations: get_answers_those_that_exist;
             conversations: a_head_only_rises;
             conversations: raising_again_changes_nothing;
