@@ -146,6 +146,7 @@ impl Ingredients {
             ServerFrame::Sent(Sent { message: message.clone(), shown: self.flag }),
             ServerFrame::Message(message),
             ServerFrame::Receipt { conversation, cursor: self.cursor.clone() },
+            ServerFrame::Typing { conversation, user: self.user.clone(), active: self.flag, expires_ms: self.number },
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
             ServerFrame::Refreshed { expires: at },
@@ -167,6 +168,7 @@ impl Ingredients {
                 | ServerFrame::Sent(_)
                 | ServerFrame::Message(_)
                 | ServerFrame::Receipt { .. }
+                | ServerFrame::Typing { .. }
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
                 | ServerFrame::Refreshed { .. }
@@ -190,6 +192,9 @@ impl Ingredients {
             json!({ "type": "send", "to": null, "conversation": conversation, "key": key, "text": text }),
             json!({ "type": "read", "conversation": conversation, "seq": seq }),
             json!({ "type": "delivered", "conversation": conversation, "seq": seq, "colour": [self.text] }),
+            json!({ "type": "read", "conversation": conversation }),
+            json!({ "type": "typing", "conversation": conversation, "active": self.flag }),
+            json!({ "type": "typing", "to": self.user, "active": self.flag }),
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
             json!({ "type": "refresh", "token": text }),
@@ -242,8 +247,9 @@ proptest! {
     fn an_envelope_survives_the_bus(message in message(), cursor in cursor(), predecessor in any::<Option<u64>>()) {
         let conversation = message.conversation;
         let message = Envelope::Message { message: message.into(), predecessor: predecessor.map(StoreTime) };
+        let typing = Envelope::Typing { conversation, user: cursor.user.clone(), active: true };
         let receipt = Envelope::Receipt { conversation, cursor };
-        for envelope in [message, receipt] {
+        for envelope in [message, receipt, typing] {
             let bytes = envelope.encode();
             prop_assert_eq!(Envelope::decode(&bytes), Ok(envelope));
             for end in 0..bytes.len() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::model::{Conversation, ConversationId, Cursor, Message, StoreTime};
+use crate::model::{Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
 use crate::wire::envelope::Envelope;
 
 pub(super) struct Announcer {
@@ -23,6 +23,11 @@ impl Announcer {
     /// A member's cursors moved.
     pub(super) async fn receipt(&self, to: &Conversation, conversation: ConversationId, cursor: Cursor) {
         self.publish(to, &Envelope::Receipt { conversation, cursor }).await;
+    }
+
+    /// A member writes, or has stopped.
+    pub(super) async fn typing(&self, to: &Conversation, user: UserId, active: bool) {
+        self.publish(to, &Envelope::Typing { conversation: to.id, user, active }).await;
     }
 
     async fn publish(&self, to: &Conversation, envelope: &Envelope) {

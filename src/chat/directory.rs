@@ -10,6 +10,15 @@ use crate::model::limits::{MEMBERSHIP_AGE_MAX, MEMBERSHIPS_MAX};
 use crate::model::{Code, Conversation, ConversationId, Kind, Refusal, UserId};
 use crate::store::{Store, StoreError};
 
+/// Somebody's place in a conversation.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// The conversation.
+    pub conversation: Arc<Conversation>,
+    /// As whom they are in it: themselves, or the team.
+    pub seat: UserId,
+}
+
 /// The remembered memberships. Those of direct conversations never change; others are read again after
 /// [`MEMBERSHIP_AGE_MAX`].
 pub(super) struct Directory {
@@ -54,15 +63,18 @@ impl Directory {
         Ok(self.remember(conversation.clone()))
     }
 
-    /// The conversation, if `user` is in it. A stranger is answered after a read in any case: otherwise how long it
+    /// The conversation, and as which of these seats they are in it. A stranger is answered after a read in any case: otherwise how long it
     /// takes would tell whether two people have a conversation that is remembered here.
-    pub(super) async fn member(&self, user: &UserId, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
-        let theirs = |conversation: &Arc<Conversation>| conversation.has(user);
-        if let Some(conversation) = self.known(id).filter(theirs) {
-            return Ok(conversation);
+    pub(super) async fn member(&self, seats: &[UserId], id: ConversationId) -> Result<Membership, Refusal> {
+        let theirs = |conversation: Arc<Conversation>| {
+            let seat = seats.iter().find(|seat| conversation.has(seat))?.clone();
+            Some(Membership { conversation, seat })
+        };
+        if let Some(membership) = self.known(id).and_then(theirs) {
+            return Ok(membership);
         }
         let conversation = self.read(id).await.map_err(|error| unavailable(&error))?;
-        conversation.filter(theirs).ok_or_else(not_yours)
+        conversation.and_then(theirs).ok_or_else(not_yours)
     }
 
     fn known(&self, id: ConversationId) -> Option<Arc<Conversation>> {

@@ -7,14 +7,18 @@ use crate::model::{Activity, ConversationId, Refusal, Seq, UserId};
 use crate::store::Since;
 
 impl Chat {
-    /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that the
-    /// user is a member of.
+    /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that one
+    /// of these seats is a member of.
     ///
     /// # Errors
     /// `unavailable` if the store does not answer.
-    pub async fn ends(&self, user: &UserId, ids: &[ConversationId]) -> Result<HashMap<ConversationId, Seq>, Refusal> {
+    pub async fn ends(
+        &self,
+        seats: &[UserId],
+        ids: &[ConversationId],
+    ) -> Result<HashMap<ConversationId, Seq>, Refusal> {
         let found = self.store.get(ids).await.map_err(|error| unavailable(&error))?;
-        let theirs = found.into_iter().filter(|summary| summary.conversation.has(user));
+        let theirs = found.into_iter().filter(|summary| seats.iter().any(|seat| summary.conversation.has(seat)));
         Ok(theirs.map(|summary| (summary.conversation.id, summary.last_seq)).collect())
     }
 
@@ -27,11 +31,11 @@ impl Chat {
         Ok(tail.map_or(Seq::ZERO, |tail| tail.seq))
     }
 
-    /// The user's conversations with activity since then, as [`Conversations::active`](crate::store::Conversations).
+    /// These seats' conversations with activity since then, as [`Conversations::active`](crate::store::Conversations).
     ///
     /// # Errors
     /// `unavailable` if the store does not answer.
-    pub async fn active(&self, user: &UserId, since: Since, limit: usize) -> Result<Vec<Activity>, Refusal> {
-        self.store.active(std::slice::from_ref(user), since, limit).await.map_err(|error| unavailable(&error))
+    pub async fn active(&self, seats: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, Refusal> {
+        self.store.active(seats, since, limit).await.map_err(|error| unavailable(&error))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Chat, unavailable};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
-use crate::model::{ConversationId, Message, Refusal, Seq, UserId};
+use crate::model::{ConversationId, Identity, Message, Refusal, Seq};
 use crate::store::Span;
 
 /// Which page.
@@ -42,8 +42,8 @@ impl Chat {
     ///
     /// # Errors
     /// `forbidden` to others than its members, `unavailable` if the store does not answer.
-    pub async fn history(&self, user: &UserId, want: Want) -> Result<Page, Refusal> {
-        self.member(user, want.conversation).await?;
+    pub async fn history(&self, who: &Identity, want: Want) -> Result<Page, Refusal> {
+        self.member(who, want.conversation).await?;
         let limit = want.limit.unwrap_or(PAGE_MESSAGES_MAX).clamp(1, PAGE_MESSAGES_MAX);
         let read = self.store.page(want.conversation, want.span, limit).await;
         let messages = read.map_err(|error| unavailable(&error))?;

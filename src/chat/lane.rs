@@ -22,7 +22,7 @@ use super::metrics::Stages;
 use super::send::Sent;
 use super::unavailable;
 use crate::model::limits::{LANE_IDLE, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
-use crate::model::{Code, Conversation, ConversationId, Message, NewMessage, Refusal, Seq, StoreTime};
+use crate::model::{Code, Conversation, ConversationId, Message, NewMessage, Refusal, Seq, StoreTime, UserId};
 use crate::store::{Attempt, Outcome, Store, StoreClock, StoreError, Tail};
 
 /// What all lanes share.
@@ -39,6 +39,8 @@ pub(super) struct Parts {
 /// A send that waits for its place.
 pub(super) struct Pending {
     pub(super) new: NewMessage,
+    /// Whether its sender may write for the team.
+    pub(super) for_team: bool,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
     /// The gate of the session that sent it, and its turn there.
@@ -56,6 +58,10 @@ impl Pending {
             None => {}
         }
         let _ = self.reply.send(Err(refusal));
+    }
+
+    fn may_write_in(&self, conversation: &Conversation) -> bool {
+        conversation.has(&self.new.sender) || (self.for_team && conversation.has(&UserId::team()))
     }
 
     fn deadline(&self) -> Instant {
@@ -158,7 +164,7 @@ impl Lane {
                 Some(derived) => Some(self.parts.directory.open(derived).await?),
                 None => self.parts.directory.get(self.conversation).await?,
             };
-            let is_member = self.members.as_ref().is_some_and(|members| members.has(&pending.new.sender));
+            let is_member = self.members.as_ref().is_some_and(|members| pending.may_write_in(members));
             let refusal = if !is_member {
                 not_yours()
             } else if pending.is_held_up() {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::directory::not_yours;
-use super::{Chat, unavailable};
+use super::{Chat, Membership, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
-use crate::model::{Code, ConversationId, Profile, Refusal, StoreTime, Summary, UserId};
+use crate::model::{Code, ConversationId, Identity, Profile, Refusal, StoreTime, Summary, UserId};
 use crate::store::Behind;
 use crate::wire::server::{Member, Row};
 
@@ -41,10 +41,10 @@ impl Chat {
     ///
     /// # Errors
     /// `forbidden` to others than its members, `unavailable` if the store does not answer.
-    pub async fn conversation(&self, user: &UserId, id: ConversationId) -> Result<Row, Refusal> {
-        let mut found = self.store.get(&[id]).await.map_err(|error| unavailable(&error))?;
-        found.retain(|summary| summary.conversation.has(user));
-        self.rows(user, found).await?.pop().ok_or_else(not_yours)
+    pub async fn conversation(&self, who: &Identity, id: ConversationId) -> Result<Row, Refusal> {
+        let found = self.store.get(&[id]).await.map_err(|error| unavailable(&error))?;
+        let Membership { seat, .. } = self.member(who, id).await?;
+        self.rows(&seat, found).await?.pop().ok_or_else(not_yours)
     }
 
     async fn rows(&self, user: &UserId, summaries: Vec<Summary>) -> Result<Vec<Row>, Refusal> {

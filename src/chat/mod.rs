@@ -19,15 +19,16 @@ mod profile;
 mod read;
 mod receipts;
 mod send;
+mod typing;
 mod unread;
 
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::model::{Chance, Clock, ConversationId, UserId};
-use crate::model::{Conversation, Refusal};
+use crate::model::{Chance, Clock, ConversationId, Identity, Refusal};
 use crate::store::{Store, StoreClock, StoreError};
 
+pub use directory::Membership;
 pub use gate::{Gate, Turn};
 pub use history::{Page, Want};
 pub use list::Listing;
@@ -78,12 +79,12 @@ impl Chat {
         Self { store, clock, chance, directory, announcer, lanes }
     }
 
-    /// The conversation, if `user` is a member.
+    /// The conversation, and as whom they are a member.
     ///
     /// # Errors
     /// `forbidden` if they are not or there is none; `unavailable` if the store does not answer.
-    pub async fn member(&self, user: &UserId, conversation: ConversationId) -> Result<Arc<Conversation>, Refusal> {
-        self.directory.member(user, conversation).await
+    pub async fn member(&self, who: &Identity, conversation: ConversationId) -> Result<Membership, Refusal> {
+        self.directory.member(&who.seats(), conversation).await
     }
 }
 

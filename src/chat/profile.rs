@@ -12,7 +12,7 @@ impl Chat {
     /// `unavailable` if the store does not answer.
     pub async fn profile(&self, asker: &Identity, user: &UserId) -> Result<Option<Profile>, Refusal> {
         let sees_all = *user == asker.user || matches!(asker.role, Role::Admin | Role::Service);
-        if !sees_all && !self.share_a_conversation(&asker.user, user).await? {
+        if !sees_all && !self.share_a_conversation(asker, user).await? {
             return Ok(None);
         }
         let profiles = self.store.profiles(std::slice::from_ref(user)).await.map_err(|error| unavailable(&error))?;
@@ -39,8 +39,8 @@ impl Chat {
         self.store.put_profile(user, profile).await.map_err(|error| unavailable(&error))
     }
 
-    async fn share_a_conversation(&self, one: &UserId, other: &UserId) -> Result<bool, Refusal> {
-        match self.member(one, ConversationId::direct(one, other)).await {
+    async fn share_a_conversation(&self, one: &Identity, other: &UserId) -> Result<bool, Refusal> {
+        match self.member(one, ConversationId::direct(&one.user, other)).await {
             Ok(_) => Ok(true),
             Err(refusal) if refusal.code == Code::Forbidden => Ok(false),
             Err(refusal) => Err(refusal),

@@ -1,10 +1,15 @@
 //! How far a member has come: read and delivered cursors, which only move up.
 
-use super::{Chat, unavailable};
-use crate::model::{Code, ConversationId, Cursor, CursorKind, Refusal, Seq, UserId};
+use std::sync::Arc;
+
+use super::announce::Announcer;
+use super::directory::Directory;
+use super::{Chat, Membership, unavailable};
+use crate::model::{Code, ConversationId, Cursor, CursorKind, Identity, Message, Refusal, Seq, UserId};
+use crate::store::{Store, StoreError};
 
 impl Chat {
-    /// Moves a member's cursor up to `to`, tells all members if it moved, and answers where it is. What was read was
+    /// Moves a member's cursor up to `to` (without it, over all there is), tells all members if it moved, and answers where it is. What was read was
     /// also delivered.
     ///
     /// # Errors
@@ -12,21 +17,23 @@ impl Chat {
     /// answer.
     pub async fn mark(
         &self,
-        user: &UserId,
+        who: &Identity,
         conversation: ConversationId,
         kind: CursorKind,
-        to: Seq,
+        to: Option<Seq>,
     ) -> Result<Cursor, Refusal> {
-        let members = self.member(user, conversation).await?;
+        let Membership { conversation: members, seat: user } = self.member(who, conversation).await?;
         let end = self.store.tail(conversation, None).await.map_err(|error| unavailable(&error))?;
-        if to > end.map_or(Seq::ZERO, |end| end.seq) {
+        let end = end.map_or(Seq::ZERO, |end| end.seq);
+        let to = to.unwrap_or(end);
+        if to > end {
             return Err(Refusal::new(Code::Invalid, "a cursor cannot be beyond the last message"));
         }
         let mut moved = false;
         for kind in implied(kind) {
-            moved |= self.store.advance(conversation, user, *kind, to).await.map_err(|error| unavailable(&error))?;
+            moved |= self.store.advance(conversation, &user, *kind, to).await.map_err(|error| unavailable(&error))?;
         }
-        let cursor = self.cursor(user, conversation).await?;
+        let cursor = self.cursor(&user, conversation).await?;
         if moved {
             self.announcer.receipt(&members, conversation, cursor.clone()).await;
         }
@@ -44,5 +51,46 @@ const fn implied(kind: CursorKind) -> &'static [CursorKind] {
     match kind {
         CursorKind::Read => &[CursorKind::Delivered, CursorKind::Read],
         CursorKind::Delivered => &[CursorKind::Delivered],
+    }
+}
+
+/// Moves the team's cursor when one of its agents answers.
+pub(super) struct Reading {
+    store: Arc<dyn Store>,
+    directory: Arc<Directory>,
+    announcer: Arc<Announcer>,
+}
+
+impl Chat {
+    pub(super) fn reading(&self) -> Reading {
+        let (store, directory) = (self.store.clone(), self.directory.clone());
+        Reading { store, directory, announcer: self.announcer.clone() }
+    }
+}
+
+impl Reading {
+    /// Who answers for the team has read what came before: nothing of it is unread to any agent. If this fails, the
+    /// next answer heals it.
+    pub(super) async fn by_answering(&self, answer: &Message) {
+        if let Err(error) = self.try_by_answering(answer).await {
+            tracing::debug!(%error, conversation = %answer.conversation, "the team's cursor could not be moved");
+        }
+    }
+
+    async fn try_by_answering(&self, answer: &Message) -> Result<(), StoreError> {
+        let (id, team) = (answer.conversation, UserId::team());
+        let Some(conversation) = self.directory.get(id).await? else { return Ok(()) };
+        if !conversation.has(&team) || conversation.has(&answer.sender) {
+            return Ok(());
+        }
+        let mut moved = false;
+        for kind in implied(CursorKind::Read) {
+            moved |= self.store.advance(id, &team, *kind, answer.seq).await?;
+        }
+        if moved {
+            let cursor = Cursor { user: team, read: answer.seq, delivered: answer.seq };
+            self.announcer.receipt(&conversation, id, cursor).await;
+        }
+        Ok(())
     }
 }

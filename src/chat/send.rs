@@ -18,8 +18,29 @@ use crate::model::{
 pub enum Target {
     /// To a person: into the direct conversation with them, which begins with its first message.
     Person(UserId),
+    /// To the team, or from the team to this person: into that person's conversation with it, which begins with its
+    /// first message.
+    Support(UserId),
     /// Into a conversation that exists.
     Conversation(ConversationId),
+}
+
+impl Target {
+    /// Where a message of `sender` to `other` goes. The team is written to like a person.
+    #[must_use]
+    pub fn to(sender: &UserId, other: UserId) -> Self {
+        if other == UserId::team() { Self::Support(sender.clone()) } else { Self::Person(other) }
+    }
+
+    /// The conversation that a message of `sender` goes to, known without asking anybody.
+    #[must_use]
+    pub fn conversation(&self, sender: &UserId) -> ConversationId {
+        match self {
+            Self::Person(other) => ConversationId::direct(sender, other),
+            Self::Support(user) => ConversationId::support(user),
+            Self::Conversation(id) => *id,
+        }
+    }
 }
 
 /// What is to be sent.
@@ -27,6 +48,8 @@ pub enum Target {
 pub struct Send {
     /// The authenticated writer.
     pub sender: UserId,
+    /// Whether they are an agent, who may write for the team.
+    pub for_team: bool,
     /// Where it goes.
     pub target: Target,
     /// What the writer calls it: the same key again is the same message again.
@@ -39,10 +62,7 @@ impl Send {
     /// The conversation it goes to, known without asking anybody.
     #[must_use]
     pub fn conversation(&self) -> ConversationId {
-        match &self.target {
-            Target::Person(other) => ConversationId::direct(&self.sender, other),
-            Target::Conversation(id) => *id,
-        }
+        self.target.conversation(&self.sender)
     }
 }
 
@@ -64,18 +84,27 @@ impl Chat {
     /// sending it again under the same key tells.
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
         let (reply, answer) = oneshot::channel();
+        let for_team = send.for_team;
         match check(&send.text) {
             Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
             Err(refusal) => {
                 let _ = reply.send(Err(refusal));
             }
         }
-        async move { answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up"))) }
+        let reading = self.reading();
+        async move {
+            let sent = answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")))?;
+            if for_team {
+                reading.by_answering(&sent.message).await;
+            }
+            Ok(sent)
+        }
     }
 
     fn accept(&self, send: Send, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
         let open = match &send.target {
             Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
+            Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
@@ -83,9 +112,9 @@ impl Chat {
             let turn = gate.turn();
             (gate, turn)
         });
-        let Send { sender, key, text, .. } = send;
+        let Send { sender, for_team, key, text, .. } = send;
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
-        Pending { new, open, gate, accepted: Instant::now(), reply }
+        Pending { new, for_team, open, gate, accepted: Instant::now(), reply }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::position::Verdict;
 use super::registry::Registry;
 use crate::bus::{BusEvent, Cause};
-use crate::model::limits::DEGRADED_PERIOD;
+use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
 use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
@@ -93,6 +93,11 @@ impl Desk {
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });
             }
+            Ok(Envelope::Typing { conversation, user: writer, active }) if writer != *user => {
+                let expires_ms = u64::try_from(TYPING_HOLDS.as_millis()).unwrap_or(u64::MAX);
+                self.tell(user, ServerFrame::Typing { conversation, user: writer, active, expires_ms });
+            }
+            Ok(Envelope::Typing { .. }) => {}
             Err(error) => {
                 self.metrics.unreadable.increment(1);
                 tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");

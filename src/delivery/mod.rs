@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
-use crate::model::{AsOf, Clock, UserId};
+use crate::model::{AsOf, Clock, Identity};
 use crate::store::{Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
@@ -101,11 +101,11 @@ impl Delivery {
         AsOf { generation: self.generation, at: self.store_clock.now() }
     }
 
-    /// Registers a session of `user`. When this returns, the user's channel is subscribed, and what is published from
+    /// Registers a session of `who`. When this returns, the user's channel is subscribed (an agent's: the team's too), and what is published from
     /// now on reaches the outbox; it is kept there as something wanted until the outbox is opened.
-    pub async fn join(&self, user: UserId, start: AsOf) -> Seat {
+    pub async fn join(&self, who: &Identity, start: AsOf) -> Seat {
         // Made before anything is awaited, so that a connection lost meanwhile leaves nothing behind.
-        let seat = Seat { outbox: Arc::new(Outbox::new(user, start)), registry: self.registry.clone() };
+        let seat = Seat { outbox: Arc::new(Outbox::new(who.seats(), start)), registry: self.registry.clone() };
         self.registry.join(&seat.outbox, self.store_clock.now()).await;
         seat
     }
@@ -113,7 +113,7 @@ impl Delivery {
     /// Up to when this session has been told everything.
     #[must_use]
     pub fn as_of(&self, outbox: &Outbox) -> AsOf {
-        let sure = self.registry.audited(outbox.user()).plus(cure::SURE_AFTER_AUDIT).min(self.store_clock.now());
+        let sure = self.registry.audited(outbox.seats()).plus(cure::SURE_AFTER_AUDIT).min(self.store_clock.now());
         outbox.advance_as_of(sure)
     }
 

@@ -30,21 +30,28 @@ pub struct Start {
 /// wanted; answers to requests are queued always, and the session bounds the requests.
 #[derive(Debug)]
 pub struct Outbox {
-    user: UserId,
+    /// As whom the session is addressed: its user first, and the team if its user is an agent.
+    seats: Box<[UserId]>,
     queue: Mutex<Queue>,
     wake: Notify,
 }
 
 impl Outbox {
-    pub(super) fn new(user: UserId, start: AsOf) -> Self {
-        let queue = Queue::new(user.clone(), start);
-        Self { user, queue: Mutex::new(queue), wake: Notify::new() }
+    pub(super) fn new(seats: Vec<UserId>, start: AsOf) -> Self {
+        let queue = Queue::new(seats[0].clone(), start);
+        Self { seats: seats.into(), queue: Mutex::new(queue), wake: Notify::new() }
     }
 
     /// Whose session it is.
     #[must_use]
     pub fn user(&self) -> &UserId {
-        &self.user
+        &self.seats[0]
+    }
+
+    /// As whom it is addressed: its user first, and the team if its user is an agent.
+    #[must_use]
+    pub fn seats(&self) -> &[UserId] {
+        &self.seats
     }
 
     /// Where conversations that the client did not name start.

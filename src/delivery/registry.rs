@@ -46,11 +46,18 @@ impl Registry {
 
     /// Adds a session. When this returns, the user's channel is subscribed.
     pub(super) async fn join(&self, outbox: &Arc<Outbox>, now: StoreTime) {
-        let shard = self.shard(outbox.user());
+        self.metrics.sessions.increment(1);
+        for seat in outbox.seats() {
+            self.take(seat, outbox, now).await;
+        }
+    }
+
+    async fn take(&self, seat: &UserId, outbox: &Arc<Outbox>, now: StoreTime) {
+        let shard = self.shard(seat);
         let _order = shard.order.read().await;
         {
             let mut users = shard.lock();
-            let entry = users.entry(outbox.user().clone()).or_insert_with(|| Entry {
+            let entry = users.entry(seat.clone()).or_insert_with(|| Entry {
                 sessions: Vec::with_capacity(1),
                 audited: now,
                 empty_since: None,
@@ -58,18 +65,21 @@ impl Registry {
             entry.sessions.push(outbox.clone());
             entry.empty_since = None;
         }
-        self.metrics.sessions.increment(1);
-        self.bus.subscribe(outbox.user()).await;
+        self.bus.subscribe(seat).await;
     }
 
     /// Removes a session.
     pub(super) fn leave(&self, outbox: &Arc<Outbox>) {
-        let mut users = self.shard(outbox.user()).lock();
-        let Some(entry) = users.get_mut(outbox.user()) else { return };
-        let before = entry.sessions.len();
+        self.metrics.sessions.decrement(1);
+        for seat in outbox.seats() {
+            self.give_up(seat, outbox);
+        }
+    }
+
+    fn give_up(&self, seat: &UserId, outbox: &Arc<Outbox>) {
+        let mut users = self.shard(seat).lock();
+        let Some(entry) = users.get_mut(seat) else { return };
         entry.sessions.retain(|session| !Arc::ptr_eq(session, outbox));
-        #[expect(clippy::cast_precision_loss, reason = "a session leaves once")]
-        self.metrics.sessions.decrement((before - entry.sessions.len()) as f64);
         if entry.sessions.is_empty() {
             entry.empty_since = Some(Instant::now());
         }
@@ -108,14 +118,16 @@ impl Registry {
         }
     }
 
-    /// Up to when the store was asked about this user.
-    pub(super) fn audited(&self, user: &UserId) -> StoreTime {
-        self.shard(user).lock().get(user).map_or(StoreTime(0), |entry| entry.audited)
+    /// Up to when the store was asked about all of these.
+    pub(super) fn audited(&self, seats: &[UserId]) -> StoreTime {
+        let audited = |seat: &UserId| self.shard(seat).lock().get(seat).map_or(StoreTime(0), |entry| entry.audited);
+        seats.iter().map(audited).min().unwrap_or(StoreTime(0))
     }
 
     /// How many sessions there are.
     pub(super) fn sessions(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().values().map(|entry| entry.sessions.len()).sum::<usize>()).sum()
+        let own = |(user, entry): (&UserId, &Entry)| entry.sessions.iter().filter(|s| s.user() == user).count();
+        self.shards.iter().map(|shard| shard.lock().iter().map(own).sum::<usize>()).sum()
     }
 
     /// Unsubscribes the channels of users who have been gone for a while, for ever.

@@ -20,7 +20,7 @@ use super::upgrade::Upgrade;
 use super::websocket::{Fault, Message, WebSocket};
 use crate::delivery::Item;
 use crate::model::limits::HELLO_BYTES_MAX;
-use crate::model::{Code, Refusal};
+use crate::model::{Code, Identity, Refusal};
 use crate::session::{self, Gone, Incoming, Outward, Services, Socket};
 use crate::wire::{Close, Encoding, ServerFrame};
 
@@ -130,7 +130,7 @@ impl Socket for NativeSocket {
         self.inner().start_send(message).map_err(|_| Gone)
     }
 
-    fn authenticated(&mut self) {
+    fn authenticated(&mut self, _identity: &Identity) {
         self.is_guest = false;
         self.inner.authenticated();
     }

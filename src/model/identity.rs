@@ -37,3 +37,14 @@ pub struct Identity {
     /// When the token stops counting. Leeway is not included.
     pub expires: Timestamp,
 }
+
+impl Identity {
+    /// As whom they are a member of conversations: as themselves, and an agent of the team as the team too.
+    #[must_use]
+    pub fn seats(&self) -> Vec<UserId> {
+        match self.role {
+            Role::Admin => vec![self.user.clone(), UserId::team()],
+            Role::User | Role::Service => vec![self.user.clone()],
+        }
+    }
+}

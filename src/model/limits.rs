@@ -8,6 +8,10 @@ pub const USER_ID_BYTES_MAX: usize = 64;
 pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 /// The text of a message; longer is refused with `invalid`.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// How long somebody is shown as writing, unless they say it again.
+pub const TYPING_HOLDS: Duration = Duration::from_secs(6);
+/// How often others are told again that somebody still writes; what is said in between is dropped.
+pub const TYPING_REPEAT: Duration = Duration::from_secs(2);
 /// The beginning of the last message that a conversation list shows; longer is cut.
 pub const PREVIEW_BYTES_MAX: usize = 256;
 /// A token; longer is refused with `unauthorized` before it is looked at.

@@ -10,7 +10,7 @@ use crate::auth::AuthError;
 use crate::delivery::Seat;
 use crate::model::limits::{BAD_FRAMES_MAX, HELLO_WAIT};
 use crate::model::{Code, Identity, Refusal};
-use crate::wire::client::Hello;
+use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, ServerFrame};
 
 /// A session that is about to live.
@@ -19,40 +19,38 @@ pub(super) struct Greeted {
     pub(super) seat: Seat,
 }
 
-/// Waits for `hello`, at most [`HELLO_WAIT`], and lets the session start where its client left off. An error is how
-/// the connection ends instead.
+/// Waits for `hello`, as long as the door's [`Manners`] say, and lets the session start where its client left off. An
+/// error is how the connection ends instead.
 pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Result<Greeted, Option<Close>> {
-    let deadline = Instant::now() + HELLO_WAIT;
-    let greeting = async {
-        let hello = read_hello(services, socket).await?;
-        let identity = match authenticate(services, &hello.token).await {
-            Ok(identity) => identity,
-            Err(refusal) => return Err(turn_away(services, socket, refusal, Close::Token).await),
-        };
-        Ok((identity, hello))
-    };
-    let (identity, hello) = timeout_at(deadline, greeting).await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
-    socket.authenticated();
-    match resume::begin(services, &identity, hello.resume).await {
-        Ok(seat) => Ok(Greeted { identity, seat }),
+    let deadline = Instant::now() + socket.manners().hello_wait;
+    let introduction = timeout_at(deadline, introduce(services, socket));
+    let (identity, resume) = introduction.await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
+    socket.authenticated(&identity);
+    let seat = services.delivery.join(&identity, resume::start(services, resume.as_ref())).await;
+    socket.joined(seat.outbox());
+    match resume::begin(services, &identity, &seat, resume).await {
+        Ok(()) => Ok(Greeted { identity, seat }),
         Err(refusal) if refusal.code == Code::Invalid => Err(turn_away(services, socket, refusal, Close::Policy).await),
         Err(refusal) => Err(turn_away(services, socket, refusal, Close::TryLater).await),
     }
 }
 
-/// A token's bearer, or what they are told.
-pub(super) async fn authenticate(services: &Services, token: &str) -> Result<Identity, Refusal> {
-    services.verifier.verify(token, services.clock.now()).await.map_err(|error| match error {
-        AuthError::Expired => Refusal::new(Code::TokenExpired, "the token has expired"),
-        AuthError::Missing => Refusal::new(Code::Unauthorized, "no token provided"),
-        AuthError::Invalid => Refusal::new(Code::Unauthorized, "the token is not valid here"),
-    })
-}
-
-async fn read_hello<S: Socket>(services: &Services, socket: &mut S) -> Result<Hello, Option<Close>> {
+/// Who comes, and where they left off.
+async fn introduce<S: Socket>(
+    services: &Arc<Services>,
+    socket: &mut S,
+) -> Result<(Identity, Option<Resume>), Option<Close>> {
     for _ in 0..BAD_FRAMES_MAX {
         let refusal = match read(socket).await {
-            Incoming::Frame(ClientFrame::Hello(hello)) => return Ok(hello),
+            Incoming::Frame(ClientFrame::Hello(hello)) => match authenticate(services, &hello.token).await {
+                Ok(identity) => return Ok((identity, hello.resume)),
+                Err(refusal) if socket.manners().hears_out => refusal,
+                Err(refusal) => return Err(turn_away(services, socket, refusal, Close::Token).await),
+            },
+            Incoming::Known(known) => {
+                let (identity, resume) = *known;
+                return Ok((identity, Some(resume)));
+            }
             Incoming::Frame(_) => Refusal::new(Code::NotHello, "say hello first"),
             Incoming::Unreadable(error) => Refusal::new(Code::BadFrame, error.to_string()),
             Incoming::Alive => continue,
@@ -63,6 +61,15 @@ async fn read_hello<S: Socket>(services: &Services, socket: &mut S) -> Result<He
         write(socket, error(refusal)).await.map_err(|_| None)?;
     }
     Err(Some(Close::Policy))
+}
+
+/// A token's bearer, or what they are told.
+pub(super) async fn authenticate(services: &Services, token: &str) -> Result<Identity, Refusal> {
+    services.verifier.verify(token, services.clock.now()).await.map_err(|error| match error {
+        AuthError::Expired => Refusal::new(Code::TokenExpired, "the token has expired"),
+        AuthError::Missing => Refusal::new(Code::Unauthorized, "no token provided"),
+        AuthError::Invalid => Refusal::new(Code::Unauthorized, "the token is not valid here"),
+    })
 }
 
 /// Says why, and how the connection ends.

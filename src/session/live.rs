@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::greeting::Greeted;
 use super::io::{Event, Writer};
 use super::pace::Bucket;
+use super::typing::Typing;
 use super::{Incoming, Services, Socket};
 use crate::chat::Gate;
 use crate::delivery::{Outbox, Seat};
@@ -37,7 +38,7 @@ pub(super) enum Change {
 /// A live session.
 pub(super) struct Live {
     pub(super) services: Arc<Services>,
-    pub(super) identity: Identity,
+    pub(super) identity: Arc<Identity>,
     pub(super) outbox: Arc<Outbox>,
     /// Leaves delivery with this session.
     _seat: Seat,
@@ -47,6 +48,8 @@ pub(super) struct Live {
     pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
     /// A request that nothing may overtake: until it is done, the socket is not read.
     pub(super) exclusive: Option<BoxFuture<'static, Change>>,
+    /// What others were last told of this user's writing.
+    pub(super) typing: Typing,
     pub(super) bad_frames: u32,
     pull: Option<BoxFuture<'static, ()>>,
     writer: Writer,
@@ -77,12 +80,13 @@ impl Live {
             sends: Bucket::full(services.sends, now),
             expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
             services,
-            identity,
+            identity: Arc::new(identity),
             outbox,
             _seat: seat,
             gate: Arc::default(),
             requests: FuturesUnordered::new(),
             exclusive: None,
+            typing: Typing::default(),
             bad_frames: 0,
             pull: None,
             writer: Writer::new(),
@@ -232,7 +236,7 @@ impl Live {
         match incoming {
             Incoming::Frame(frame) => self.on_frame(frame),
             Incoming::Unreadable(error) => self.on_unreadable(&error),
-            Incoming::Alive => {}
+            Incoming::Alive | Incoming::Known(_) => {}
             Incoming::Gone => return Some(None),
             Incoming::Broken(close) => return Some(Some(close)),
         }
@@ -244,7 +248,7 @@ impl Live {
             Change::None => None,
             Change::Identity(identity) => {
                 self.expires = Instant::now() + until(identity.expires, self.services.clock.now()) + EXPIRY_LEEWAY;
-                self.identity = *identity;
+                self.identity = identity.into();
                 None
             }
             Change::Close(close) => Some(close),

@@ -8,6 +8,7 @@ mod metrics;
 mod pace;
 mod requests;
 mod resume;
+mod typing;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Verifier;
 use crate::chat::Chat;
-use crate::delivery::{Delivery, Item};
-use crate::model::{Chance, Clock};
+use crate::delivery::{Delivery, Item, Outbox};
+use crate::model::limits::HELLO_WAIT;
+use crate::model::{Chance, Clock, Identity};
+use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, DecodeError};
 
 pub use metrics::Metrics;
@@ -31,6 +34,8 @@ pub enum Incoming {
     Frame(ClientFrame),
     /// Bytes that are none.
     Unreadable(DecodeError),
+    /// In place of `hello`: somebody whom the door has recognised, and where they left off.
+    Known(Box<(Identity, Resume)>),
     /// A sign of life without content.
     Alive,
     /// The peer has left, or the connection is lost.
@@ -64,10 +69,25 @@ pub trait Socket: Unpin + Send {
     /// # Errors
     /// If the connection is lost.
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
+    /// How strangers are treated.
+    fn manners(&self) -> Manners {
+        Manners { hello_wait: HELLO_WAIT, hears_out: false }
+    }
     /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
-    fn authenticated(&mut self) {}
+    fn authenticated(&mut self, _identity: &Identity) {}
+    /// The session has its place in delivery; what comes from now on goes through this outbox.
+    fn joined(&mut self, _outbox: &Arc<Outbox>) {}
     /// Whether everything taken is on its way.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+}
+
+/// How a door treats strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// How long they have to say who they are.
+    pub hello_wait: Duration,
+    /// Whether they may try again after a token that does not count.
+    pub hears_out: bool,
 }
 
 /// What every session of a node uses.

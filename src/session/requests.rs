@@ -1,7 +1,7 @@
 //! What a live session does with each frame.
 
 use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal, Role};
 use crate::wire::server::Fault;
 use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
@@ -16,6 +16,7 @@ impl Live {
             ClientFrame::Send(send) => self.on_send(send),
             ClientFrame::Read(mark) => self.on_mark(mark, CursorKind::Read),
             ClientFrame::Delivered(mark) => self.on_mark(mark, CursorKind::Delivered),
+            ClientFrame::Typing(typing) => self.on_typing(typing),
             ClientFrame::History(history) => self.on_history(&history),
             ClientFrame::Conversations(page) => self.on_conversations(page),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
@@ -36,14 +37,16 @@ impl Live {
 
     fn on_send(&mut self, send: client::Send) {
         let target = match (send.to, send.conversation) {
-            (Some(person), None) => Target::Person(person),
+            (Some(person), None) => Target::to(&self.identity.user, person),
             (None, Some(conversation)) => Target::Conversation(conversation),
             _ => {
                 let refusal = Refusal::new(Code::Invalid, "a send has either `to` or `conversation`");
                 return self.refuse_send(refusal, send.key, None);
             }
         };
-        let send = chat::Send { sender: self.identity.user.clone(), target, key: send.key, text: send.text };
+        let for_team = self.identity.role == Role::Admin;
+        let sender = self.identity.user.clone();
+        let send = chat::Send { sender, for_team, target, key: send.key, text: send.text };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
             self.gate.close(conversation, &key, self.gate.turn());
@@ -65,10 +68,28 @@ impl Live {
         }));
     }
 
-    fn on_mark(&mut self, mark: client::Mark, kind: CursorKind) {
-        let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
+    fn on_typing(&mut self, typing: client::Typing) {
+        let conversation = match (typing.to, typing.conversation) {
+            (Some(person), None) => Target::to(&self.identity.user, person).conversation(&self.identity.user),
+            (None, Some(conversation)) => conversation,
+            _ => return self.refuse(Refusal::new(Code::Invalid, "typing has either `to` or `conversation`")),
+        };
+        if !self.typing.is_news(conversation, typing.active, tokio::time::Instant::now()) {
+            return;
+        }
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         self.exclusive = Some(Box::pin(async move {
-            let answer = match services.chat.mark(&user, mark.conversation, kind, mark.seq).await {
+            if let Err(refusal) = services.chat.typing(&who, conversation, typing.active).await {
+                outbox.push(refused(&services, refusal, Some(conversation)));
+            }
+            Change::None
+        }));
+    }
+
+    fn on_mark(&mut self, mark: client::Mark, kind: CursorKind) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.mark(&who, mark.conversation, kind, mark.seq).await {
                 Ok(cursor) => ServerFrame::Receipt { conversation: mark.conversation, cursor },
                 Err(refusal) => refused(&services, refusal, Some(mark.conversation)),
             };
@@ -78,11 +99,11 @@ impl Live {
     }
 
     fn on_history(&mut self, history: &client::History) {
-        let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         let want = Want::of(history.conversation, history.before, history.after, history.limit);
         self.exclusive = Some(Box::pin(async move {
             let conversation = want.conversation;
-            let answer = match services.chat.history(&user, want).await {
+            let answer = match services.chat.history(&who, want).await {
                 Ok(page) => ServerFrame::History { conversation, messages: page.messages, more: page.more },
                 Err(refusal) => refused(&services, refusal, Some(conversation)),
             };

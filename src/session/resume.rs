@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Services;
 use crate::delivery::{Outbox, Seat, Start};
 use crate::model::limits::CURSORS_MAX;
-use crate::model::{Code, ConversationId, Identity, Refusal, Seq};
+use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq};
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
 use crate::wire::server::Fault;
@@ -17,38 +17,40 @@ const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
 /// Rows of one answer about activity.
 const ACTIVITIES_MAX: usize = 1_000;
 
-/// Joins delivery, finds what was missed, and opens the outbox with `welcome`. From then on everything comes.
+/// Where in history a session starts: where its client left off, unless that was another history.
+pub(super) fn start(services: &Services, resume: Option<&Resume>) -> AsOf {
+    let here = services.delivery.here();
+    resume.map(|resume| resume.as_of).filter(|as_of| as_of.generation == here.generation).unwrap_or(here)
+}
+
+/// Finds what was missed, and opens the outbox with `welcome`. From then on everything comes.
 ///
 /// # Errors
 /// `invalid` for too many cursors, `unavailable` if the store does not answer a client that has something to resume.
 pub(super) async fn begin(
     services: &Arc<Services>,
     identity: &Identity,
+    seat: &Seat,
     resume: Option<Resume>,
-) -> Result<Seat, Refusal> {
-    let here = services.delivery.here();
-    let (start, cursors, foreign) = match resume {
-        None => (here, BTreeMap::new(), false),
-        Some(resume) if resume.as_of.generation != here.generation => (here, BTreeMap::new(), true),
-        Some(resume) => (resume.as_of, resume.cursors, false),
-    };
-    let resumes = start != here;
-    let seat = services.delivery.join(identity.user.clone(), start).await;
+) -> Result<(), Refusal> {
     let outbox = seat.outbox();
-    let mut refused = resume_cursors(services, outbox, &cursors).await?;
-    if foreign {
-        refused.push(Reset::All);
-    }
-    if resumes {
-        services.metrics.resumed.increment(1);
-        find_the_unnamed(services, outbox).await?;
-    } else {
-        services.metrics.welcomed.increment(1);
+    let mut refused = Vec::new();
+    match resume {
+        None => services.metrics.welcomed.increment(1),
+        Some(resume) if resume.as_of.generation != outbox.as_of().generation => {
+            services.metrics.welcomed.increment(1);
+            refused.push(Reset::All);
+        }
+        Some(resume) => {
+            services.metrics.resumed.increment(1);
+            refused = resume_cursors(services, outbox, &resume.cursors).await?;
+            find_the_unnamed(services, outbox).await?;
+        }
     }
     // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
     refused.iter().for_each(|reset| outbox.push(reset.frame()));
     outbox.open(welcome(identity, outbox));
-    Ok(seat)
+    Ok(())
 }
 
 fn welcome(identity: &Identity, outbox: &Outbox) -> ServerFrame {
@@ -89,7 +91,7 @@ pub(super) async fn resume_cursors(
     if cursors.is_empty() {
         return Ok(Vec::new());
     }
-    let ends = services.chat.ends(outbox.user(), &cursors.keys().copied().collect::<Vec<_>>()).await?;
+    let ends = services.chat.ends(outbox.seats(), &cursors.keys().copied().collect::<Vec<_>>()).await?;
     let mut starts = Vec::with_capacity(cursors.len());
     let mut refused = Vec::new();
     for (&conversation, &shown) in cursors {
@@ -122,7 +124,7 @@ async fn confirm_end(services: &Services, conversation: ConversationId, shown: S
 async fn find_the_unnamed(services: &Services, outbox: &Outbox) -> Result<(), Refusal> {
     let mut since = crate::store::Since { at: outbox.starts_at(), after: None };
     loop {
-        let active = services.chat.active(outbox.user(), since, ACTIVITIES_MAX).await?;
+        let active = services.chat.active(outbox.seats(), since, ACTIVITIES_MAX).await?;
         for activity in &active {
             outbox.want(activity.conversation.id, activity.last_seq);
         }

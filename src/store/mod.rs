@@ -179,6 +179,10 @@ pub trait People: Send + Sync + 'static {
 
     /// Sets what is known of a person.
     async fn put_profile(&self, user: &UserId, profile: &Profile) -> Result<(), StoreError>;
+
+    /// What all nodes agree on under a name (a word of ours), for ever: the first proposal that was stored. Without a
+    /// proposal it is only asked for.
+    async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError>;
 }
 
 /// The store as a whole.

@@ -19,10 +19,12 @@ pub enum ClientFrame {
     },
     /// A message.
     Send(Send),
-    /// Everything up to here was read.
+    /// Everything up to here was read; without a place, everything there is.
     Read(Mark),
     /// Everything up to here reached this device.
     Delivered(Mark),
+    /// Somebody writes, or has stopped.
+    Typing(Typing),
     /// A page of messages.
     History(History),
     /// A page of the conversation list.
@@ -73,8 +75,19 @@ pub struct Send {
 pub struct Mark {
     /// Which conversation.
     pub conversation: ConversationId,
-    /// Up to where.
-    pub seq: Seq,
+    /// Up to where; everything there is where it is left out.
+    pub seq: Option<Seq>,
+}
+
+/// Whether somebody writes just now.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Typing {
+    /// To this person …
+    pub to: Option<UserId>,
+    /// … or into this conversation. Exactly one of the two.
+    pub conversation: Option<ConversationId>,
+    /// Whether they do.
+    pub active: bool,
 }
 
 /// A page of messages: before a place (the newest without one), or after one.

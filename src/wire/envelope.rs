@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConversationId, Cursor, Message, StoreTime};
+use crate::model::{ConversationId, Cursor, Message, StoreTime, UserId};
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
@@ -34,6 +34,19 @@ pub enum Envelope {
         /// Whose, and where they are now.
         #[serde(rename = "u")]
         cursor: Cursor,
+    },
+    /// A member writes, or has stopped.
+    #[serde(rename = "t")]
+    Typing {
+        /// Which conversation.
+        #[serde(rename = "c")]
+        conversation: ConversationId,
+        /// Who.
+        #[serde(rename = "u")]
+        user: UserId,
+        /// Whether they do.
+        #[serde(rename = "a")]
+        active: bool,
     },
 }
 

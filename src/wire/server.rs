@@ -42,6 +42,17 @@ pub enum ServerFrame {
         #[serde(flatten)]
         cursor: Cursor,
     },
+    /// Another member writes, or has stopped.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        user: UserId,
+        /// Whether they do.
+        active: bool,
+        /// How long this holds at most, unless it is said again.
+        expires_ms: u64,
+    },
     /// The answer to `history`.
     History {
         /// Which conversation.

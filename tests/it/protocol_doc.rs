@@ -28,6 +28,7 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Send(_) => "send",
         ClientFrame::Read(_) => "read",
         ClientFrame::Delivered(_) => "delivered",
+        ClientFrame::Typing(_) => "typing",
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
         ClientFrame::Refresh { .. } => "refresh",
@@ -35,15 +36,16 @@ fn name(frame: &ClientFrame) -> &'static str {
     }
 }
 
-const CLIENT_FRAMES: [&str; 9] =
-    ["hello", "resume", "send", "read", "delivered", "history", "conversations", "refresh", "ping"];
+const CLIENT_FRAMES: [&str; 10] =
+    ["hello", "resume", "send", "read", "delivered", "typing", "history", "conversations", "refresh", "ping"];
 
-const SERVER_FRAMES: [&str; 11] = [
+const SERVER_FRAMES: [&str; 12] = [
     "welcome",
     "resumed",
     "sent",
     "message",
     "receipt",
+    "typing",
     "history",
     "conversations",
     "refreshed",
@@ -109,6 +111,12 @@ fn encoded(example: &Value) -> Value {
             let cursor: Cursor = serde_json::from_value(example.clone()).unwrap();
             value(&ServerFrame::Receipt { conversation: talk(), cursor })
         }
+        "typing" => value(&ServerFrame::Typing {
+            conversation: talk(),
+            user: text("user").parse().unwrap(),
+            active: example["active"].as_bool().unwrap(),
+            expires_ms: number("expires_ms"),
+        }),
         "history" => {
             let messages: Vec<Message> = example["messages"].as_array().unwrap().iter().map(parsed).collect();
             let more = example["more"].as_bool().unwrap();

@@ -295,6 +295,7 @@ async fn bearers_that_are_nobody() {
         vec![
             ("no subject", hs256(format!(r#"{{"exp":{}}}"#, TODAY + 60)), Subject),
             ("subject of another name", who(r#""user":"ann""#), Subject),
+            ("the team", who(r#""sub":"team""#), Subject),
             ("empty", who(r#""sub":"""#), Subject),
             ("an embedded NUL", who(r#""sub":"ann\u0000""#), Subject),
             ("a space", who(r#""sub":"ann ""#), Subject),

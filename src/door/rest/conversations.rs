@@ -46,5 +46,5 @@ pub(super) async fn one(
     Bearer(who): Bearer,
     InConversation(id): InConversation,
 ) -> Result<Json<Conversation>, Problem> {
-    Ok(Json(api.chat.conversation(&who.user, id).await?.into()))
+    Ok(Json(api.chat.conversation(&who, id).await?.into()))
 }

@@ -57,7 +57,7 @@ async fn move_up(
     kind: CursorKind,
     mark: &Mark,
 ) -> Result<Json<Cursor>, Problem> {
-    Ok(Json(api.chat.mark(&who.user, conversation, kind, Seq(mark.seq)).await?.into()))
+    Ok(Json(api.chat.mark(who, conversation, kind, Some(Seq(mark.seq))).await?.into()))
 }
 
 /// How far each member has come
@@ -69,6 +69,6 @@ pub(super) async fn receipts(
     Bearer(who): Bearer,
     InConversation(conversation): InConversation,
 ) -> Result<Json<Receipts>, Problem> {
-    let cursors = api.chat.receipts(&who.user, conversation).await?;
+    let cursors = api.chat.receipts(&who, conversation).await?;
     Ok(Json(Receipts { receipts: cursors.into_iter().map(Cursor::from).collect() }))
 }

@@ -16,7 +16,7 @@ use super::input::{Body, InConversation, Query, id};
 use super::problem::Problem;
 use super::shapes::{Message, Messages};
 use crate::chat::{Send, Target, Want};
-use crate::model::{Chance, ClientKey, Seq};
+use crate::model::{Chance, ClientKey, Role, Seq, UserId};
 
 /// Which page of the messages.
 #[derive(Deserialize, IntoParams)]
@@ -45,7 +45,7 @@ pub(super) async fn page(
         return Err(Problem::invalid("ask for the messages before a place or after one, not both"));
     }
     let want = Want::of(conversation, which.before.map(Seq), which.after.map(Seq), which.limit);
-    Ok(Json(api.chat.history(&who.user, want).await?.into()))
+    Ok(Json(api.chat.history(&who, want).await?.into()))
 }
 
 /// A message to send.
@@ -80,7 +80,7 @@ pub(super) async fn send(
     headers: HeaderMap,
     Body(new): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<Message>), Problem> {
-    let target = target(&new)?;
+    let target = target(&who.user, &new)?;
     let key = match named_key(&new, &headers)? {
         Some(key) => key,
         None => key_by_chance(&*api.chance)?,
@@ -88,18 +88,20 @@ pub(super) async fn send(
     api.sends.take(&who.user, Instant::now())?;
     if let Target::Conversation(conversation) = target {
         // Here, because it takes the same time whether a stranger's conversation exists or not.
-        api.chat.member(&who.user, conversation).await?;
+        api.chat.member(&who, conversation).await?;
     }
-    let sent = api.chat.send(Send { sender: who.user, target, key, text: new.text.clone() }, None).await?;
+    let for_team = who.role == Role::Admin;
+    let send = Send { sender: who.user, for_team, target, key, text: new.text.clone() };
+    let sent = api.chat.send(send, None).await?;
     if sent.message.text != new.text {
         return Err(Problem::key_reused());
     }
     Ok((StatusCode::CREATED, Json(Arc::unwrap_or_clone(sent.message).into())))
 }
 
-fn target(new: &NewMessage) -> Result<Target, Problem> {
+fn target(who: &UserId, new: &NewMessage) -> Result<Target, Problem> {
     match (&new.to, &new.conversation) {
-        (Some(person), None) => Ok(Target::Person(id("to", person)?)),
+        (Some(person), None) => Ok(Target::to(who, id("to", person)?)),
         (None, Some(conversation)) => Ok(Target::Conversation(id("conversation", conversation)?)),
         _ => Err(Problem::invalid("a message has either `to` or `conversation`")),
     }

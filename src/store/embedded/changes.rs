@@ -117,3 +117,9 @@ pub(super) fn put_profile(connection: &Connection, user: &UserId, profile: &Prof
                ON CONFLICT DO UPDATE SET name = excluded.name, email = excluded.email";
     connection.prepare_cached(sql)?.execute((user.as_str(), &profile.name, &profile.email)).map(drop)
 }
+
+/// Stores what all agree on, unless something is agreed on already.
+pub(super) fn agree(connection: &Connection, on: &str, proposal: &str) -> rusqlite::Result<bool> {
+    let sql = "INSERT INTO agreed (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    Ok(connection.prepare_cached(sql)?.execute((on, proposal))? > 0)
+}

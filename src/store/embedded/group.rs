@@ -27,9 +27,21 @@ pub(super) enum Write {
     /// The same, with the activity that goes with such times.
     Settle(Vec<Message>, StoreTime),
     /// A member's cursor.
-    Advance { conversation: ConversationId, user: UserId, kind: CursorKind, to: Seq },
+    Advance {
+        conversation: ConversationId,
+        user: UserId,
+        kind: CursorKind,
+        to: Seq,
+    },
     /// What is known of a person.
-    PutProfile { user: UserId, profile: Profile },
+    PutProfile {
+        user: UserId,
+        profile: Profile,
+    },
+    Agree {
+        on: &'static str,
+        proposal: String,
+    },
 }
 
 impl Write {
@@ -45,6 +57,7 @@ impl Write {
             }
             Self::Open(_) | Self::Advance { .. } => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
+            Self::Agree { proposal, .. } => EACH + proposal.len(),
         }
     }
 }
@@ -196,6 +209,7 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
             changes::advance(connection, *conversation, user, *kind, *to)
         }
         Write::PutProfile { user, profile } => changes::put_profile(connection, user, profile).map(|()| true),
+        Write::Agree { on, proposal } => changes::agree(connection, on, proposal),
     }
 }
 

@@ -227,6 +227,13 @@ impl People for EmbeddedStore {
         }
         self.write(Write::PutProfile { user: user.clone(), profile: profile.clone() }).await.map(drop)
     }
+
+    async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
+        let agreed = self.readers.ask(move |connection| questions::agreed(connection, on)).await?;
+        let (None, Some(proposal)) = (&agreed, proposal) else { return Ok(agreed) };
+        self.write(Write::Agree { on, proposal: proposal.to_owned() }).await?;
+        self.readers.ask(move |connection| questions::agreed(connection, on)).await
+    }
 }
 
 #[async_trait]

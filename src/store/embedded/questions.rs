@@ -254,6 +254,12 @@ pub(super) fn profiles(connection: &Connection, users: &[UserId]) -> rusqlite::R
     users.iter().map(|user| statement.query_one([user.as_str()], profile).optional()).collect()
 }
 
+/// What all agree on under a name.
+pub(super) fn agreed(connection: &Connection, on: &str) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT value FROM agreed WHERE name = ?1")?;
+    statement.query_one([on], |row| row.get(0)).optional()
+}
+
 /// A number of rows, for SQLite.
 fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)

@@ -80,6 +80,10 @@ const TABLES: &str = "
         name TEXT NOT NULL,
         email TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE agreed (
+        name TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file says of itself.

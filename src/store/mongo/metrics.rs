@@ -25,13 +25,14 @@ pub(super) enum Operation {
     Unread,
     Profiles,
     PutProfile,
+    Agree,
     Now,
     Adopt,
     Settle,
 }
 
 impl Operation {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -48,6 +49,7 @@ impl Operation {
         Self::Unread,
         Self::Profiles,
         Self::PutProfile,
+        Self::Agree,
         Self::Now,
         Self::Adopt,
         Self::Settle,
@@ -71,6 +73,7 @@ impl Operation {
             Self::Unread => "unread",
             Self::Profiles => "profiles",
             Self::PutProfile => "put_profile",
+            Self::Agree => "agree",
             Self::Now => "now",
             Self::Adopt => "adopt",
             Self::Settle => "settle",
@@ -88,6 +91,7 @@ impl Operation {
                 | Self::Raise
                 | Self::Advance
                 | Self::PutProfile
+                | Self::Agree
                 | Self::Adopt
                 | Self::Settle
         )

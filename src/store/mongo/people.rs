@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, raw::RawDocument};
 use mongodb::error::Result as DriverResult;
+use mongodb::options::ReturnDocument;
 use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
@@ -14,7 +15,7 @@ use super::metrics::Operation;
 use super::outcome::Malformed;
 use super::read::{Read, read};
 use super::run::Failure;
-use super::schema::MESSAGES;
+use super::schema::{MESSAGES, META};
 use crate::model::limits::{ATTEMPT_WAIT, UNREAD_COUNT_MAX};
 use crate::model::{ConversationId, Cursor, CursorKind, Profile, Seq, UserId};
 use crate::store::{People, StoreError};
@@ -89,6 +90,27 @@ impl People for MongoStore {
             .await
             .map(drop)
             .map_err(Failure::into_error)
+    }
+
+    async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
+        let meta = self.database.collection::<Document>(META);
+        let key = doc! { "_id": format!("agreed:{on}") };
+        let new = proposal.map(|proposal| doc! { "$setOnInsert": { "value": proposal } });
+        let agreed = self.runner.run(Operation::Agree, move |session| {
+            async move {
+                match new {
+                    // Where two propose at once, one of them may collide, and finds the other's by asking again.
+                    Some(new) => {
+                        let agree = meta.find_one_and_update(key, new).upsert(true);
+                        agree.return_document(ReturnDocument::After).session(session).await
+                    }
+                    None => meta.find_one(key).session(session).await,
+                }
+            }
+            .boxed()
+        });
+        let agreed = agreed.await.map_err(Failure::into_error)?;
+        Ok(agreed.and_then(|agreed| agreed.get_str("value").ok().map(str::to_owned)))
     }
 }
 

@@ -17,7 +17,8 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const CURSORS: &str = "cursors";
 /// The collection of profiles.
 pub(super) const PROFILES: &str = "profiles";
-const META: &str = "meta";
+/// The collection of what holds for the store as a whole.
+pub(super) const META: &str = "meta";
 
 /// The unique index over conversation and digest of sender and client key. It starts with the conversation so that an
 /// insert touches the part of it that the conversation's last insert touched, however large it grows.
@@ -27,7 +28,7 @@ pub(super) const MEMBER_INDEX: &str = "member";
 
 /// The version of all this. A store of a later version is refused.
 const VERSION: i32 = 1;
-/// The only document of `meta`.
+/// The document of `meta` that says which history this is.
 const STORE: &str = "store";
 /// "A collection of that name exists."
 const NAMESPACE_EXISTS: i32 = 48;

@@ -88,6 +88,7 @@ macro_rules! store_contract {
             people: nobody_moved_means_no_cursors;
             people: unread_counts_what_others_wrote;
             people: unread_stops_counting;
+            people: all_agree_on_the_first_proposal;
             people: profiles_come_in_order;
             people: a_profile_is_replaced;
             people: the_clock_does_not_step_back;

@@ -119,6 +119,20 @@ pub(crate) async fn profiles_come_in_order(fixture: impl Fixture) {
     assert_eq!(store.profiles(&[]).await.unwrap(), []);
 }
 
+pub(crate) async fn all_agree_on_the_first_proposal(fixture: impl Fixture) {
+    let store = fixture.store();
+    assert_eq!(store.agree("colour", None).await.unwrap(), None);
+    let proposals: Vec<String> = (0..8).map(|n| format!("colour {n}")).collect();
+    let asked = join_all(proposals.iter().map(|proposal| store.agree("colour", Some(proposal)))).await;
+    let agreed = store.agree("colour", None).await.unwrap().unwrap();
+    assert!(proposals.contains(&agreed), "{agreed}");
+    for answer in asked.into_iter().flatten() {
+        assert_eq!(answer.as_ref(), Some(&agreed));
+    }
+    assert_eq!(store.agree("colour", Some("another")).await.unwrap(), Some(agreed));
+    assert_eq!(store.agree("taste", None).await.unwrap(), None);
+}
+
 pub(crate) async fn a_profile_is_replaced(fixture: impl Fixture) {
     let store = fixture.store();
     let ann = somebody("ann.x");

@@ -32,6 +32,7 @@ pub struct Entry {
 pub struct Book {
     pub entries: BTreeMap<ConversationId, Entry>,
     profiles: BTreeMap<UserId, Profile>,
+    agreed: BTreeMap<&'static str, String>,
     /// A defect for the test of the test: keys are not unique.
     pub keys_may_repeat: bool,
 }
@@ -191,6 +192,13 @@ impl Book {
 
     pub fn put_profile(&mut self, user: &UserId, profile: &Profile) {
         self.profiles.insert(user.clone(), profile.clone());
+    }
+
+    pub fn agree(&mut self, on: &'static str, proposal: Option<&str>) -> Option<String> {
+        if let Some(proposal) = proposal {
+            self.agreed.entry(on).or_insert_with(|| proposal.to_owned());
+        }
+        self.agreed.get(on).cloned()
     }
 }
 

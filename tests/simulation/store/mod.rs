@@ -243,6 +243,10 @@ impl People for SimStore {
     async fn put_profile(&self, user: &UserId, profile: &Profile) -> Result<(), StoreError> {
         self.write(|book| book.put_profile(user, profile)).await
     }
+
+    async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
+        self.write(|book| book.agree(on, proposal)).await
+    }
 }
 
 #[async_trait]
