@@ -86,15 +86,12 @@ fn announce(config: &Config, address: SocketAddr, ops: SocketAddr) {
     println!("Open http://{address}/ to chat; metrics and health are at http://{ops}/metrics and /readyz.");
 }
 
+/// A line for each part; fails if one does.
 async fn check(config: &Config) -> Result<ExitCode, StartError> {
-    let parts = node::open(config, None).await?;
-    let store = parts.store.now().await?;
-    println!("store: answers; its time is {} ms since 1970", store.0);
-    println!(
-        "tokens: {}",
-        if parts.minter.is_some() { "development logins, on loopback only" } else { "by configured keys" }
-    );
-    Ok(ExitCode::SUCCESS)
+    let findings = node::check(config).await;
+    findings.iter().for_each(|finding| println!("{finding}"));
+    let good = findings.iter().all(|finding| finding.outcome.is_ok());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_token(config: &Config, request: &TokenRequest) -> Result<ExitCode, StartError> {

@@ -69,7 +69,12 @@ impl Plan {
 
 async fn run(Planned { percent, command }: Planned, unacknowledged: u64) -> Event {
     let began = Instant::now();
-    let status = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).status().await;
-    let succeeded = status.is_ok_and(|status| status.success());
+    let succeeded = shell(&command).await;
     Event { percent, command, unacknowledged, seconds: began.elapsed().as_secs_f64(), succeeded }
+}
+
+/// Runs a command; answers whether it succeeded.
+pub(crate) async fn shell(command: &str) -> bool {
+    let status = Command::new("sh").args(["-c", command]).stdin(Stdio::null()).status().await;
+    status.is_ok_and(|status| status.success())
 }

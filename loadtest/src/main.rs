@@ -15,7 +15,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use scenario::{chat, idle, slow};
+use scenario::{chat, idle, outage, slow};
 
 /// Why a run could not be made or went wrong: one sentence.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -38,6 +38,7 @@ fn run(matches: &clap::ArgMatches) -> Result<bool, Fault> {
     runtime.block_on(async {
         match matches.subcommand() {
             Some(("chat", options)) => chat::run(&chat::Options::of(options)?).await,
+            Some(("outage", options)) => outage::run(&outage::Options::of(options)?).await,
             Some(("slow-reader", options)) => slow::run(&slow::Options::of(options)?).await,
             Some(("idle", options)) => idle::run(&idle::Options::of(options)?).await,
             _ => Err("there is no such scenario: see --help".into()),

@@ -26,6 +26,7 @@ pub(crate) fn command() -> Command {
         .about("Plays many Switchboard clients and judges what was lost, doubled or reordered.")
         .subcommand_required(true)
         .subcommand(chat())
+        .subcommand(outage())
         .subcommand(slow_reader())
         .subcommand(idle())
 }
@@ -48,9 +49,29 @@ fn chat() -> Command {
         )
 }
 
+fn outage() -> Command {
+    scenario("outage", "Pairs who talk across nodes while something is away; how long each message takes")
+        .arg(number("pairs", "60", "How many pairs; each two of a pair are on different nodes"))
+        .arg(number("rate", "200", "Messages that are due per second"))
+        .arg(number("away", "120", "Seconds from the beginning of --break to that of --mend"))
+        .arg(number("settle", "5", "Seconds after the end of --mend until all must be as before"))
+        .arg(number("within-ms", "5000", "From when a message was due until it is shown; more is a failure"))
+        .arg(number("settled-ms", "1000", "The same for what is due once all has settled"))
+        .arg(command_line("break", "The shell's command that begins the outage"))
+        .arg(command_line("mend", "The shell's command that ends it"))
+}
+
+fn command_line(name: &'static str, about: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("COMMAND").default_value("true").help(about)
+}
+
 fn slow_reader() -> Command {
     scenario("slow-reader", "A client that stops reading, and reads again later")
-        .arg(number("messages", "50000", "How many messages arrive while it does not read"))
+        .arg(number(
+            "messages",
+            "50000",
+            "How many messages arrive while it does not read; as many before, as the control",
+        ))
         .arg(number("senders", "40", "How many write to it"))
         .arg(number("rate", "800", "Messages that are due per second"))
         .arg(number("warm-up", "20000", "Messages that it reads before"))

@@ -24,10 +24,10 @@ programs() {
     export LOADTEST_BIN="${LOADTEST_BIN:-$PWD/target/release/switchboard-loadtest}"
 }
 
-# An empty place for data, logs and process ids.
+# An empty place for data, logs and process ids; no figures yet.
 scratch() {
     ulimit -n "$(ulimit -Hn)"
-    rm -rf "$SCRATCH"
+    rm -rf "$SCRATCH" "$FIGURES/$RUN".*
     mkdir -p "$SCRATCH" "$FIGURES"
     (umask 077 && od -An -vtx1 -N32 /dev/urandom | tr -d ' \n' >"$SCRATCH/secret")
 }
@@ -83,9 +83,16 @@ end() {
     done
 }
 
-# Plays a scenario: its figures go to target/verified.
+# Plays a scenario: its figures are added to those of this run in target/verified.
 play() {
-    local scenario=$1
+    local scenario=$1 code=0
     shift
-    "$LOADTEST_BIN" "$scenario" --json "$FIGURES/$RUN.json" --markdown "$FIGURES/$RUN.md" "$@"
+    rm -f "$SCRATCH"/figures.*
+    "$LOADTEST_BIN" "$scenario" --json "$SCRATCH/figures.json" --markdown "$SCRATCH/figures.md" "$@" || code=$?
+    if [ -s "$SCRATCH/figures.md" ]; then
+        [ ! -s "$FIGURES/$RUN.md" ] || echo >>"$FIGURES/$RUN.md"
+        cat "$SCRATCH/figures.md" >>"$FIGURES/$RUN.md"
+        cat "$SCRATCH/figures.json" >>"$FIGURES/$RUN.json"
+    fi
+    return "$code"
 }

@@ -116,6 +116,9 @@ pub const EMBEDDED_READERS: usize = 2;
 
 /// How long a connection may take to say `hello` on the native door; then closed with 4408.
 pub const HELLO_WAIT: Duration = Duration::from_secs(5);
+/// How long a session waits for its turn to begin, after its token was checked; one whose turn would come later is closed
+/// with 1013 at once. With [`HELLO_WAIT`] it stays within the 10 s that clients wait for a welcome.
+pub const ADMISSION_WAIT: Duration = Duration::from_secs(3);
 /// How long the store may take for one attempt; then its outcome is unknown.
 pub const ATTEMPT_WAIT: Duration = Duration::from_secs(3);
 /// Operations of the store under way at once, unless the operator sizes the driver's pool otherwise. Beyond, one waits at

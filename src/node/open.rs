@@ -50,7 +50,7 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
     Ok(Parts { store, bus, events, verifier, minter, clock, chance, recorder })
 }
 
-async fn open_store(
+pub(super) async fn open_store(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     chance: &dyn Chance,
@@ -68,9 +68,9 @@ async fn open_store(
     }
 }
 
-type OpenBus = (Arc<dyn Bus>, tokio::sync::mpsc::Receiver<BusEvent>);
+pub(super) type OpenBus = (Arc<dyn Bus>, tokio::sync::mpsc::Receiver<BusEvent>);
 
-async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result<OpenBus, StartError> {
+pub(super) async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result<OpenBus, StartError> {
     match kind {
         BusKind::Local => {
             let (bus, events) = LocalHub::default().join();

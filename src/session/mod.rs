@@ -1,6 +1,7 @@
 //! The life of one connection: greeted, then live, then gone. The same behind every door; a door only turns its bytes
 //! into [`Incoming`] and back.
 
+mod admission;
 mod greeting;
 mod io;
 mod live;
@@ -24,6 +25,7 @@ use crate::model::{Chance, Clock, Identity};
 use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, DecodeError};
 
+pub use admission::Admission;
 pub use metrics::Metrics;
 pub use pace::{Bucket, Rate};
 

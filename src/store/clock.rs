@@ -33,8 +33,11 @@ impl StoreClock {
     /// # Errors
     /// If the store does not answer.
     pub async fn set_by(store: &dyn Store) -> Result<Self, StoreError> {
-        let answer = store.now().await?;
-        Ok(Self(Mutex::new(Reading { at: Instant::now(), store: answer })))
+        Ok(Self::at(store.now().await?))
+    }
+
+    fn at(answer: StoreTime) -> Self {
+        Self(Mutex::new(Reading { at: Instant::now(), store: answer }))
     }
 
     /// The store's time, about now.
@@ -49,11 +52,14 @@ impl StoreClock {
         loop {
             tokio::time::sleep(REFRESH).await;
             if let Ok(answer) = store.now().await {
-                let mut reading = self.lock();
-                let store = answer.max(reading.now());
-                *reading = Reading { at: Instant::now(), store };
+                self.set(answer);
             }
         }
+    }
+
+    fn set(&self, answer: StoreTime) {
+        let mut reading = self.lock();
+        *reading = Reading { at: Instant::now(), store: answer.max(reading.now()) };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
@@ -64,5 +70,38 @@ impl StoreClock {
 impl Reading {
     fn now(self) -> StoreTime {
         self.store.plus(self.at.elapsed().min(TRUSTED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_answer_it_goes_on_for_half_a_minute_and_then_stands_still() {
+        let began = StoreTime(1_000_000);
+        let clock = StoreClock::at(began);
+        advance(TRUSTED - Duration::from_millis(1)).await;
+        assert_eq!(clock.now(), began.plus(TRUSTED - Duration::from_millis(1)));
+        for later in [1, 1, 60_000, 3_600_000] {
+            advance(Duration::from_millis(later)).await;
+            assert_eq!(clock.now(), began.plus(TRUSTED));
+        }
+        clock.set(began.plus(2 * TRUSTED));
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(clock.now(), began.plus(2 * TRUSTED + Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_from_before_does_not_set_it_back() {
+        let began = StoreTime(1_000_000);
+        let clock = StoreClock::at(began);
+        advance(REFRESH).await;
+        clock.set(began);
+        assert_eq!(clock.now(), began.plus(REFRESH));
+        advance(TRUSTED).await;
+        assert_eq!(clock.now(), began.plus(REFRESH + TRUSTED), "an answer is an answer: it is trusted anew");
     }
 }

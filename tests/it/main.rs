@@ -5,6 +5,8 @@ mod bus_contract;
 #[cfg(test)]
 mod bus_redis_faults;
 #[cfg(test)]
+mod check_command;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod native_door;

@@ -157,6 +157,25 @@ async fn a_strangers_page_gets_no_development_login() {
 }
 
 #[tokio::test]
+async fn nobody_gets_a_development_login_through_a_proxy() {
+    let body = json!({ "name": "ann" });
+    for (name, value) in [
+        ("forwarded", "for=192.0.2.7"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "localhost:3000"),
+        ("x-real-ip", "192.0.2.7"),
+        ("via", "1.1 proxy"),
+    ] {
+        let mut request = login("localhost:3000", Some("http://localhost:3000"), &body);
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let (status, _, answer) = ask(&page(true), request).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "{name}");
+        assert!(answer["message"].as_str().unwrap().contains("proxy") && answer.get("token").is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn where_keys_are_configured_there_are_no_development_logins() {
     let (status, _, _) = ask(&page(false), login("localhost:3000", None, &json!({ "name": "ann" }))).await;
     assert_eq!(status, StatusCode::NOT_FOUND);

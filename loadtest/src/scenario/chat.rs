@@ -1,26 +1,23 @@
 //! Pairs talk, both ways, across nodes, while the cluster is hurt; then every message is accounted for.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use serde::Serialize;
-use switchboard::model::{Chance, SystemChance};
 
+use super::pairs::{self, Account};
 use super::reach;
 use super::talk::{Pace, Writer};
 use crate::Fault;
-use crate::client::{Beginning, Client, Order, World};
+use crate::client::{Order, World};
 use crate::events::{Event, Plan, Planned};
-use crate::judge::{Direction, Verdict, judge};
+use crate::judge::Verdict;
 use crate::latency::Percentiles;
 use crate::options::{Common, get};
 use crate::report::{Table, publish};
 
-/// How long all clients together may take to connect without a single one getting in.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long clients go on after the last message, so that one that is shown twice is seen.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
@@ -76,7 +73,7 @@ struct Outcome {
 /// Plays it; answers whether all is well.
 pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     let world = options.common.world()?;
-    let mut writers = gather(&world, options.pairs).await?;
+    let mut writers = pairs::gather(&world, options.pairs).await?;
     let mut plan = Plan::new(options.events.clone());
 
     let pace = Pace::begin(options.rate);
@@ -84,8 +81,8 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
         let due = pace.wait_for(index).await;
         plan.pass(index * 100 / options.messages, unacknowledged(&world));
         cut_somebody_if_due(options, index, &writers).await;
-        let writer = some_index(writers.len());
-        let partner = writers[writer ^ 1].client.user.clone();
+        let writer = pairs::some(&writers);
+        let partner = pairs::partner(&writers, writer);
         writers[writer].write(&world, &partner, due).await?;
     }
     let events = plan.finish().await;
@@ -100,24 +97,10 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     Ok(outcome.passed)
 }
 
-/// Everybody, connected; partners are neighbours in the list, each on another node than the other.
-async fn gather(world: &Arc<World>, pairs: u64) -> Result<Vec<Writer>, Fault> {
-    let run = SystemChance.bits() >> 32;
-    let mut writers = Vec::new();
-    for pair in 0..pairs {
-        for side in 0..2 {
-            let beginning = Beginning::new(format!("{run:08x}-{pair}-{side}").parse()?, index(pair + side));
-            writers.push(Writer::new(Client::start(world.clone(), beginning)));
-        }
-    }
-    reach("connected", &world.counters.connected, pairs * 2, CONNECT_PATIENCE).await?;
-    Ok(writers)
-}
-
 async fn cut_somebody_if_due(options: &Options, message: u64, writers: &[Writer]) {
     let is_due = |message: u64| message * options.cuts / options.rate.max(1);
     if message > 0 && is_due(message) > is_due(message - 1) {
-        writers[some_index(writers.len())].client.order(Order::Cut).await;
+        writers[pairs::some(writers)].client.order(Order::Cut).await;
     }
 }
 
@@ -127,28 +110,12 @@ fn unacknowledged(world: &World) -> u64 {
 }
 
 async fn account(options: &Options, world: &World, writers: Vec<Writer>, events: Vec<Event>, seconds: f64) -> Outcome {
-    let users: Vec<_> = writers.iter().map(|writer| writer.client.user.clone()).collect();
-    let direction = |(index, from): (usize, &switchboard::model::UserId)| Direction {
-        from: from.clone(),
-        to: users[index ^ 1].clone(),
-    };
-    let directions: Vec<_> = users.iter().enumerate().map(direction).collect();
-    let mut testimonies = HashMap::new();
-    let mut refusals = BTreeMap::new();
-    let (mut connections, mut losses, mut in_flight) = (0, 0, 0);
-    for (user, writer) in users.iter().zip(writers) {
-        let report = writer.client.finish().await;
-        report.refusals.iter().for_each(|(code, times)| *refusals.entry(*code).or_default() += times);
-        (connections, losses) = (connections + report.connections, losses + report.losses);
-        in_flight += report.in_flight_at_loss;
-        testimonies.insert(user.clone(), report.testimony);
-    }
-    let verdict = judge(&directions, &testimonies);
+    let Account { verdict, refusals, reconnects, losses, in_flight_at_loss } = pairs::account(writers).await;
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let acked_per_second = verdict.acked as f64 / seconds;
     #[expect(clippy::cast_precision_loss, reason = "a rate is far below 2^52")]
     let is_fast = acked_per_second >= options.at_least as f64;
-    let was_hurt = !options.needs_in_flight || in_flight > 0;
+    let was_hurt = !options.needs_in_flight || in_flight_at_loss > 0;
     let passed = verdict.is_clean() && is_fast && was_hurt && events.iter().all(|event| event.succeeded);
     Outcome {
         passed,
@@ -156,8 +123,8 @@ async fn account(options: &Options, world: &World, writers: Vec<Writer>, events:
         seconds,
         acked_per_second,
         connections_lost: losses,
-        in_flight_at_loss: in_flight,
-        reconnects: connections - options.pairs * 2,
+        in_flight_at_loss,
+        reconnects,
         refusals,
         latency: world.latencies.percentiles(),
         events,
@@ -193,12 +160,4 @@ impl Outcome {
         }
         table
     }
-}
-
-fn some_index(len: usize) -> usize {
-    index(SystemChance.bits() % len as u64)
-}
-
-fn index(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(0)
 }

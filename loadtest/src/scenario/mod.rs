@@ -3,6 +3,8 @@
 pub(crate) mod chat;
 pub(crate) mod idle;
 mod memory;
+pub(crate) mod outage;
+mod pairs;
 pub(crate) mod slow;
 mod talk;
 

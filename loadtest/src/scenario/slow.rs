@@ -1,5 +1,8 @@
 //! A client that stops reading while messages arrive for it, and reads again later: the node must not grow, and the
 //! client must be shown everything, on the same connection. It is on the first node, those who write on the others.
+//!
+//! Three batches: one that it reads, so that the node's caches are full; one that it reads, as the control; and one as
+//! large that it does not read. What the last one makes the node grow by is what the client costs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,9 +61,11 @@ struct Outcome {
     passed: bool,
     #[serde(flatten)]
     verdict: Verdict,
+    resident_bytes_warm: u64,
     resident_bytes_before: u64,
     resident_bytes_after: u64,
-    growth_kib: u64,
+    control_growth_kib: i64,
+    growth_kib: i64,
     shown_while_not_reading: u64,
     seconds_not_reading: f64,
     seconds_catching_up: f64,
@@ -79,8 +84,15 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     }
     reach("connected", &world.counters.connected, options.senders + 1, PATIENCE).await?;
 
+    let read = options.warm_up;
     write(&world, &mut senders, &reader.user, options.warm_up, options.rate).await?;
-    reach("read while warming up", &world.counters.shown, options.warm_up, PATIENCE).await?;
+    reach("read while warming up", &world.counters.shown, read, PATIENCE).await?;
+    sleep(REST).await;
+    let warm = resident_bytes(options.pid)?;
+
+    let read = read + options.messages;
+    write(&world, &mut senders, &reader.user, options.messages, options.rate).await?;
+    reach("read as the control", &world.counters.shown, read, PATIENCE).await?;
     sleep(REST).await;
     let before = resident_bytes(options.pid)?;
 
@@ -89,26 +101,28 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     write(&world, &mut senders, &reader.user, options.messages, options.rate).await?;
     sleep(REST).await;
     let after = resident_bytes(options.pid)?;
-    let shown_while_not_reading = world.counters.shown.load(std::sync::atomic::Ordering::Relaxed) - options.warm_up;
+    let shown_while_not_reading = world.counters.shown.load(std::sync::atomic::Ordering::Relaxed) - read;
 
     reader.order(Order::Read).await;
     let began = Instant::now();
     let seconds_not_reading = (began - stopped).as_secs_f64();
-    let all = options.warm_up + options.messages;
-    reach("read in the end", &world.counters.shown, all, PATIENCE).await.unwrap_or_else(|short| println!("{short}"));
+    let read = read + options.messages;
+    reach("read in the end", &world.counters.shown, read, PATIENCE).await.unwrap_or_else(|short| println!("{short}"));
     let seconds_catching_up = began.elapsed().as_secs_f64();
     sleep(AFTERMATH).await;
 
     let (verdict, report) = account(reader, senders).await;
-    let growth_kib = after.saturating_sub(before) / 1024;
+    let (control_growth_kib, growth_kib) = (kib_between(warm, before), kib_between(before, after));
     let outcome = Outcome {
         passed: verdict.is_clean()
-            && growth_kib < options.growth_kib
+            && growth_kib < i64::try_from(options.growth_kib)?
             && report.connections == 1
             && shown_while_not_reading == 0,
         verdict,
+        resident_bytes_warm: warm,
         resident_bytes_before: before,
         resident_bytes_after: after,
+        control_growth_kib,
         growth_kib,
         shown_while_not_reading,
         seconds_not_reading,
@@ -117,6 +131,11 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     };
     publish(&options.common, &outcome.table(), &outcome, outcome.passed)?;
     Ok(outcome.passed)
+}
+
+/// How much memory grew; negative if it shrank.
+fn kib_between(before: u64, after: u64) -> i64 {
+    after.cast_signed().saturating_sub(before.cast_signed()) / 1024
 }
 
 /// So many messages to the reader; waits until all are acknowledged.
@@ -148,15 +167,15 @@ impl Outcome {
     fn table(&self) -> Table {
         let mut table = Table::default();
         table
-            .row("messages, warming up included", self.verdict.sent)
+            .row("messages, warming up and control included", self.verdict.sent)
             .row("acknowledged", self.verdict.acked)
             .row("received", self.verdict.received)
             .row("**lost**", self.verdict.lost)
             .row("**doubled**", self.verdict.doubled)
             .row("**out of order**", self.verdict.out_of_order)
-            .row("the node's memory before, KiB", self.resident_bytes_before / 1024)
-            .row("with all of them waiting, KiB", self.resident_bytes_after / 1024)
-            .row("**growth, KiB**", self.growth_kib)
+            .row("the node's memory when warm, KiB", self.resident_bytes_warm / 1024)
+            .row("growth over as many messages that are read, KiB", self.control_growth_kib)
+            .row("**growth over those that are not read, KiB**", self.growth_kib)
             .row("seconds without reading", format!("{:.1}", self.seconds_not_reading))
             .row("seconds to catch up", format!("{:.1}", self.seconds_catching_up))
             .row("connections of the reader", self.connections);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{FORWARDED, HOST, ORIGIN, VIA};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -33,9 +33,20 @@ pub(super) async fn login(
     headers: HeaderMap,
     Body(login): Body<Login>,
 ) -> Result<Json<Value>, Problem> {
+    check_direct(&headers)?;
     check_neighbour(&headers)?;
     let token = mint(&minter, &*clock, &login.name)?;
     Ok(Json(json!({ "token": token })))
+}
+
+/// A proxy on this machine reaches a loopback address for whoever reaches the proxy, perhaps the whole Internet.
+fn check_direct(headers: &HeaderMap) -> Result<(), Problem> {
+    let signs = [FORWARDED.as_str(), VIA.as_str(), "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+    if !signs.iter().any(|sign| headers.contains_key(*sign)) {
+        return Ok(());
+    }
+    let message = "development logins are not for requests through a proxy: set SWITCHBOARD_JWT_SECRET and use tokens";
+    Err(Refusal::new(Code::Forbidden, message).into())
 }
 
 /// Only this machine reaches a loopback address, but a stranger's page in a browser of this machine can, under its own

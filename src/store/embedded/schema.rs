@@ -22,11 +22,12 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// Statements that a connection keeps prepared; there are fewer.
 const STATEMENTS_KEPT: usize = 64;
 
-/// What the writer keeps of the file in memory, so that looking for a place or a key seldom reads the disk.
-const WRITER_CACHE_MEBIBYTES: i64 = 64;
+/// What the writer keeps of the file in memory. Little: the system keeps the file's pages anyway, and lets go of them
+/// when memory is short; these it could not.
+const WRITER_CACHE_MEBIBYTES: i64 = 4;
 
-/// The same of each reader, over what the system keeps anyway.
-const READER_CACHE_MEBIBYTES: i64 = 16;
+/// The same of each reader.
+const READER_CACHE_MEBIBYTES: i64 = 1;
 
 /// The log's file is cut to this when it starts over.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
