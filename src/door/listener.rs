@@ -24,8 +24,8 @@ use super::reception::Reception;
 use super::refuse::refuse_raw;
 use crate::model::limits::{
     ACCEPT_PAUSE_MAX, ACCEPT_PAUSE_MIN, BODY_BYTES_MAX, BODY_WAIT, CLOSE_WAIT, CONNECTIONS_MAX, FAREWELL_BYTES_MAX,
-    GUESTS_PER_ADDRESS_MAX, HEADER_WAIT, HTTP_DRAIN_WAIT, IDLE_WAIT, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
-    TURNED_AWAY_MAX,
+    FRAME_BYTES_MAX, GUESTS_PER_ADDRESS_MAX, HEADER_WAIT, HELLO_BYTES_MAX, HTTP_DRAIN_WAIT, IDLE_WAIT,
+    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, TURNED_AWAY_MAX,
 };
 use crate::model::{Code, Refusal};
 
@@ -45,6 +45,10 @@ pub struct ListenerSettings {
     pub body_wait: Duration,
     /// Bytes of the body of a request; more are answered 413.
     pub body_bytes_max: usize,
+    /// Bytes of one WebSocket message; a longer one closes with 1009.
+    pub message_bytes_max: usize,
+    /// The same before a token was accepted.
+    pub hello_bytes_max: usize,
     /// How long a connection may rest between two requests, or take nothing of an answer; then it is closed.
     pub idle_wait: Duration,
     /// How long requests may take to finish after the stop; then they are cut.
@@ -66,6 +70,8 @@ impl Default for ListenerSettings {
             header_wait: HEADER_WAIT,
             body_wait: BODY_WAIT,
             body_bytes_max: BODY_BYTES_MAX,
+            message_bytes_max: FRAME_BYTES_MAX,
+            hello_bytes_max: HELLO_BYTES_MAX,
             idle_wait: IDLE_WAIT,
             drain_wait: HTTP_DRAIN_WAIT,
             send_buffer_bytes: SEND_BUFFER_BYTES,

@@ -9,6 +9,7 @@
 //! people with a browser, and [`ops`] for operators, on a listener of its own.
 
 pub mod budget;
+pub mod engineio;
 pub mod guests;
 mod line;
 pub mod listener;
@@ -21,5 +22,6 @@ pub mod peer;
 mod reception;
 mod refuse;
 pub mod rest;
+pub mod socketio;
 pub mod upgrade;
 pub mod websocket;

@@ -19,7 +19,7 @@ use super::budget::BudgetError;
 use super::line::Line;
 use super::listener::farewell;
 use super::metered::Metered;
-use crate::model::limits::{CLOSE_WAIT, FRAME_BYTES_MAX, HELLO_BYTES_MAX, SOCKET_READ_BYTES, SOCKET_WRITE_BYTES};
+use crate::model::limits::{CLOSE_WAIT, SOCKET_READ_BYTES, SOCKET_WRITE_BYTES};
 
 /// A WebSocket on a connection of the listener.
 ///
@@ -89,26 +89,29 @@ impl From<Error> for Fault {
 
 impl WebSocket {
     /// A socket on `line`, of which `head` was read already. Until [`authenticated`](Self::authenticated), no message
-    /// of more than [`HELLO_BYTES_MAX`] bytes is read to its end (give or take one read of [`SOCKET_READ_BYTES`]).
+    /// of more than [`hello_bytes_max`](super::listener::ListenerSettings::hello_bytes_max) bytes is read to its end (give or take one read of [`SOCKET_READ_BYTES`]).
     pub(super) async fn new(line: Line, head: &[u8]) -> Self {
-        let (budget, pauses) = (line.house().settings.budget, line.house().counts.pauses.clone());
-        let metered = Metered::new(line, head, budget, HELLO_BYTES_MAX, pauses);
+        let (pauses, settings) = (line.house().counts.pauses.clone(), &line.house().settings);
+        let (budget, hello_bytes_max, message_bytes_max) =
+            (settings.budget, settings.hello_bytes_max, settings.message_bytes_max);
+        let metered = Metered::new(line, head, budget, hello_bytes_max, pauses);
         let config = WebSocketConfig::default()
             .read_buffer_size(SOCKET_READ_BYTES)
             .write_buffer_size(SOCKET_WRITE_BYTES)
             .max_write_buffer_size(4 * SOCKET_WRITE_BYTES) // what is gathered, a fragment, and an answer to a ping
-            .max_frame_size(Some(FRAME_BYTES_MAX))
-            .max_message_size(Some(FRAME_BYTES_MAX))
+            .max_frame_size(Some(message_bytes_max))
+            .max_message_size(Some(message_bytes_max))
             .accept_unmasked_frames(false);
         let inner = WebSocketStream::from_raw_socket(metered, Role::Server, Some(config)).await;
         Self { inner: Box::new(inner), unsent: Bytes::new() }
     }
 
     /// A token was accepted: the peer is no guest of its address any longer, and may send messages of
-    /// [`FRAME_BYTES_MAX`] bytes, also one that it sent already but that was not asked for yet.
+    /// [`message_bytes_max`](super::listener::ListenerSettings::message_bytes_max) bytes, also one that it sent already but that was not asked for yet.
     pub fn authenticated(&mut self) {
         let metered = self.inner.get_mut();
-        metered.allow(FRAME_BYTES_MAX);
+        let message_bytes_max = metered.stream_mut().house().settings.message_bytes_max;
+        metered.allow(message_bytes_max);
         metered.stream_mut().authenticated();
     }
 

@@ -246,3 +246,34 @@ pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(10);
 pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause in accepting.
 pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Packets in one payload of Engine.IO polling; more close the session.
+pub const PAYLOAD_PACKETS_MAX: usize = 1_024;
+/// Binary messages that belong to one Socket.IO packet; a packet that announces more closes the transport.
+pub const ATTACHMENTS_MAX: usize = 10;
+/// Arguments of one Socket.IO event, its name included; more close the transport.
+pub const ARGUMENTS_MAX: usize = 128;
+/// How deep the JSON of a Socket.IO packet may nest; deeper closes the transport.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// The name of a Socket.IO namespace; a longer one closes the transport.
+pub const NAMESPACE_BYTES_MAX: usize = 128;
+/// One message or one body of polling from an Engine.IO client that has shown a token. A longer message closes with
+/// 1009, a longer body is answered 413.
+pub const ENGINE_PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX;
+/// Bytes waiting to be polled by one Engine.IO session. At the bound the session takes no more until a poll comes; what
+/// it holds is at most this and one message.
+pub const POLLED_BYTES_MAX: usize = 64 * 1024;
+/// Sessions of one node that are polled. Beyond, a new one is refused with Engine.IO's code 4.
+pub const POLLING_SESSIONS_MAX: usize = 16 * 1024;
+/// How often an Engine.IO client is pinged.
+pub const ENGINE_PING_INTERVAL: Duration = Duration::from_secs(25);
+/// How long an Engine.IO client may take to answer a ping; then its session is closed.
+pub const ENGINE_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the change of a session from polling to WebSocket may take; then the WebSocket is closed and polling goes on.
+pub const UPGRADE_WAIT: Duration = Duration::from_secs(2);
+/// While a session changes to WebSocket, a waiting poll is released this often.
+pub const UPGRADE_RELEASE: Duration = Duration::from_millis(100);
+/// How long a body of polling may wait until what came before it was taken; then the session is closed.
+pub const POST_WAIT: Duration = Duration::from_secs(15);
+/// How long an Engine.IO session may be without any Socket.IO namespace at first; then its transport is closed.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(20);

@@ -5,8 +5,10 @@
 pub mod client;
 mod close;
 mod encoding;
+pub mod engineio;
 pub mod envelope;
 pub mod server;
+pub mod socketio;
 
 pub use client::ClientFrame;
 pub use close::Close;

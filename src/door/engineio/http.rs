@@ -1,0 +1,228 @@
+//! The requests of Engine.IO, and their answers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use futures_util::SinkExt;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::heartbeat::Heartbeat;
+use super::polling::Polled;
+use super::{EngineSocket, Layer, Opening, Sessions, Settings, cors, probe};
+use crate::door::guests::Unauthenticated;
+use crate::door::origin::Origins;
+use crate::door::peer::ClientAddress;
+use crate::door::upgrade::{Upgrade, UpgradeRefusal};
+use crate::door::websocket::{Message, WebSocket};
+use crate::model::{Chance, NodeId};
+use crate::wire::engineio::{Handshake, Query, Refused, Sid, Transport};
+
+/// What an Engine.IO door is made of.
+#[derive(Clone)]
+pub struct EngineIo {
+    /// The node, as session ids name it.
+    pub node: NodeId,
+    /// Where session ids come from.
+    pub chance: Arc<dyn Chance>,
+    /// How sessions are kept.
+    pub settings: Settings,
+    /// The polled ones.
+    pub sessions: Arc<Sessions>,
+    /// Pages that may connect.
+    pub origins: Arc<Origins>,
+    /// Where the tasks of sessions are counted, so that a drain can wait for them.
+    pub tasks: TaskTracker,
+    /// What lives on the sessions.
+    pub layer: Arc<dyn Layer>,
+}
+
+/// The routes of a door at `path`, which ends in a slash.
+pub fn routes(path: &str, door: EngineIo) -> Router {
+    let bare = path.trim_end_matches('/');
+    Router::new().route(path, any(answer)).route(bare, any(answer)).with_state(door)
+}
+
+async fn answer(State(door): State<EngineIo>, request: Request) -> Response {
+    let headers = cors::headers(&door.origins, request.headers());
+    let mut response = if request.method() == Method::OPTIONS {
+        cors::preflight(request.headers())
+    } else {
+        door.answer(request).await.unwrap_or_else(No::answer)
+    };
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// Why a request gets nothing.
+enum No {
+    /// In the protocol's own words.
+    Refused(Refused),
+    /// It does not ask for a WebSocket as one should.
+    Upgrade(UpgradeRefusal),
+    /// Its body is too long.
+    TooLong,
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl No {
+    fn answer(self) -> Response {
+        match self {
+            Self::Refused(refused) => {
+                let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                (status, [(CONTENT_TYPE, "application/json")], refused.body()).into_response()
+            }
+            Self::Upgrade(refusal) => refusal.into_response(),
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        }
+    }
+}
+
+impl EngineIo {
+    async fn answer(&self, request: Request) -> Result<Response, No> {
+        let (parts, body) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let query = Query::parse(&query)?;
+        if !self.origins.allow(&parts.headers) {
+            return Err(Refused::Forbidden.into());
+        }
+        match query.sid {
+            None => self.open(query, parts).await,
+            Some(sid) => {
+                let session =
+                    sid.parse().ok().and_then(|sid: Sid| self.sessions.get(&sid)).ok_or(Refused::UnknownSid)?;
+                self.go_on(query.transport, session, parts, body).await
+            }
+        }
+    }
+
+    /// A new session.
+    async fn open(&self, query: Query<'_>, parts: Parts) -> Result<Response, No> {
+        if parts.method != Method::GET {
+            return Err(Refused::BadMethod.into());
+        }
+        if !query.is_version_4 {
+            return Err(Refused::UnsupportedVersion.into());
+        }
+        match query.transport {
+            Transport::Polling => self.open_polling(parts),
+            Transport::WebSocket => self.open_websocket(parts).await,
+        }
+    }
+
+    fn open_polling(&self, parts: Parts) -> Result<Response, No> {
+        let opening = opening(&parts);
+        let ClientAddress(address) = opening.client.ok_or(Refused::BadRequest)?;
+        let guest = self.sessions.admit(address).ok_or(Refused::Forbidden)?;
+        let sid = Sid::new(self.node, &*self.chance);
+        let session = Polled::new(sid, self.settings.max_payload, self.heartbeat(), guest);
+        let socket = EngineSocket::polled(self.sessions.insert(Arc::new(session)));
+        self.tasks.spawn(Arc::clone(&self.layer).run(socket, opening));
+        Ok(payload(self.handshake(sid, true)))
+    }
+
+    async fn open_websocket(&self, mut parts: Parts) -> Result<Response, No> {
+        let upgrade = upgrade(&mut parts).await?;
+        let opening = opening(&parts);
+        let sid = Sid::new(self.node, &*self.chance);
+        let (handshake, heartbeat) = (self.handshake(sid, false), self.heartbeat());
+        let layer = Arc::clone(&self.layer);
+        let tasks = self.tasks.clone();
+        Ok(upgrade.on_upgrade(move |websocket: WebSocket| {
+            // The layer's task is the only one: this one ends as soon as the handshake is said.
+            async move {
+                let mut websocket = websocket;
+                if websocket.send(Message::Text(handshake.into())).await.is_ok() {
+                    tasks.spawn(layer.run(EngineSocket::on_websocket(sid, websocket, heartbeat), opening));
+                }
+            }
+        }))
+    }
+
+    /// A request of a session that is polled.
+    async fn go_on(
+        &self,
+        transport: Transport,
+        session: Arc<Polled>,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response, No> {
+        if session.is_authenticated()
+            && let Some(guest) = parts.extensions.get::<Arc<Unauthenticated>>()
+        {
+            guest.authenticated();
+        }
+        match (transport, parts.method.clone()) {
+            (Transport::WebSocket, Method::GET) => {
+                let upgrade = upgrade(&mut parts).await?;
+                drop(session.probe()?); // says no while there is a request to say it to
+                let tasks = self.tasks.clone();
+                Ok(upgrade.on_upgrade(move |websocket| tasks.track_future(probe::run(session, websocket))))
+            }
+            (Transport::Polling, Method::GET) => Ok(payload(session.poll().await?)),
+            (Transport::Polling, Method::POST) => {
+                let Settings { max_payload, first_payload_max, .. } = self.settings;
+                let max = if session.is_authenticated() { max_payload } else { first_payload_max };
+                let body = read(&parts, body, max).await?;
+                session.post(&body).await?;
+                Ok(payload("ok"))
+            }
+            _ => Err(Refused::BadRequest.into()),
+        }
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        Heartbeat::new(self.settings.ping_interval, self.settings.ping_timeout, Instant::now())
+    }
+
+    fn handshake(&self, sid: Sid, may_upgrade: bool) -> String {
+        let Settings { ping_interval, ping_timeout, max_payload, .. } = self.settings;
+        Handshake { sid, may_upgrade, ping_interval, ping_timeout, max_payload }.encode()
+    }
+}
+
+/// The WebSocket that the request asks for.
+async fn upgrade(parts: &mut Parts) -> Result<Upgrade, No> {
+    Upgrade::from_request_parts(parts, &()).await.map_err(|refusal| match refusal {
+        UpgradeRefusal::NotAsked => Refused::BadRequest.into(),
+        UpgradeRefusal::NotGet => Refused::BadMethod.into(),
+        refusal => No::Upgrade(refusal),
+    })
+}
+
+fn opening(parts: &Parts) -> Opening {
+    Opening {
+        headers: parts.headers.clone(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        client: parts.extensions.get().copied(),
+    }
+}
+
+async fn read(parts: &Parts, body: Body, max: usize) -> Result<bytes::Bytes, No> {
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|declared| declared > max as u64) {
+        return Err(No::TooLong);
+    }
+    to_bytes(body, max).await.map_err(|_| No::TooLong)
+}
+
+/// The answer to a poll or a body.
+fn payload(text: impl Into<Body>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, text.into()).into_response()
+}
