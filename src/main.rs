@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Serve => run(serve(&loaded.config)),
         Command::Check => run(check(&loaded.config)),
         Command::Token(request) => print_token(&loaded.config, request),
+        Command::Import => run(import(&loaded.config)),
     };
     match done {
         Ok(code) => code,
@@ -95,6 +96,12 @@ async fn check(config: &Config) -> Result<ExitCode, StartError> {
         if parts.minter.is_some() { "development logins, on loopback only" } else { "by configured keys" }
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails also where a conversation was refused: then not everything was copied.
+async fn import(config: &Config) -> Result<ExitCode, StartError> {
+    let count = node::import(config, |line| println!("{line}")).await?;
+    Ok(if count.refused_conversations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_token(config: &Config, request: &TokenRequest) -> Result<ExitCode, StartError> {

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
+mod import;
 mod open;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::session::{Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
+pub use import::import;
 pub use open::{StartError, open, settings};
 
 /// What a node is put together from.
