@@ -7,6 +7,8 @@ mod bus_redis_faults;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod native_door;
 #[cfg(test)]
 mod page;
