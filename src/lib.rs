@@ -17,9 +17,10 @@ pub mod telemetry;
 // rank 3: the ports, and what implements them
 pub mod bus;
 pub mod store;
-// rank 4: the product's rules, and the way out
+// rank 4: the product's rules, the way out, and the way in for old histories
 pub mod chat;
 pub mod delivery;
+pub mod import;
 // rank 5: the life of one connection
 pub mod session;
 // rank 6: the ways in

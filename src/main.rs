@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Serve => run(serve(&loaded.config)),
         Command::Check => run(check(&loaded.config)),
         Command::Token(request) => print_token(&loaded.config, request),
+        Command::Import => run(import(&loaded.config)),
     };
     match done {
         Ok(code) => code,
@@ -92,6 +93,12 @@ async fn check(config: &Config) -> Result<ExitCode, StartError> {
     findings.iter().for_each(|finding| println!("{finding}"));
     let good = findings.iter().all(|finding| finding.outcome.is_ok());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fails also where a conversation was refused: then not everything was copied.
+async fn import(config: &Config) -> Result<ExitCode, StartError> {
+    let count = node::import(config, |line| println!("{line}")).await?;
+    Ok(if count.refused_conversations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_token(config: &Config, request: &TokenRequest) -> Result<ExitCode, StartError> {

@@ -27,7 +27,7 @@ impl Minter {
         let secret: Secret = match &auth.keys {
             Keys::Development { dir } => development::secret(dir, chance)?,
             Keys::Secrets(secrets) => secrets.first().cloned().ok_or_else(no_secret)?,
-            Keys::PublicKey { .. } | Keys::Jwks { .. } => return Err(no_secret()),
+            Keys::Nobody | Keys::PublicKey { .. } | Keys::Jwks { .. } => return Err(no_secret()),
         };
         Ok(Self {
             key: EncodingKey::from_secret(secret.expose().as_bytes()),

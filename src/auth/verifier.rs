@@ -35,6 +35,7 @@ impl Verifier {
     pub fn open(auth: &Auth, chance: &dyn Chance) -> Result<Self, KeyError> {
         let source = match &auth.keys {
             Keys::Development { dir } => Source::Fixed(vec![Key::secret(&development::secret(dir, chance)?)]),
+            Keys::Nobody => Source::Fixed(Vec::new()),
             Keys::Secrets(secrets) => Source::Fixed(secrets.iter().map(Key::secret).collect()),
             Keys::PublicKey { pem, algorithm } => Source::Fixed(vec![Key::public(pem, *algorithm)?]),
             Keys::Jwks { url, algorithms } => Source::Published(Published::start(url.clone(), algorithms.clone())?),

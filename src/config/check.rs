@@ -10,9 +10,9 @@ use tracing_subscriber::EnvFilter;
 use super::keys::auth;
 use super::raw::Raw;
 use super::settings as s;
-use super::{BusKind, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
+use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
 
-pub(super) fn check(raw: &Raw) -> Result<Config, ConfigError> {
+pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError> {
     let (listen, ops_listen) = addresses(raw)?;
     let storage = storage(raw)?;
     let bus = bus(raw, &storage)?;
@@ -21,7 +21,8 @@ pub(super) fn check(raw: &Raw) -> Result<Config, ConfigError> {
     Ok(Config {
         listen,
         ops_listen,
-        auth: auth(raw, listen, &storage, &bus)?,
+        auth: auth(raw, command, listen, &storage, &bus)?,
+        from: from(raw, command)?,
         storage,
         bus,
         allowed_origins: raw.list(&s::ALLOWED_ORIGINS, origin, |item| item.parse().ok())?,
@@ -49,14 +50,26 @@ fn addresses(raw: &Raw) -> Result<(SocketAddr, SocketAddr), ConfigError> {
     Ok((listen, ops_listen))
 }
 
+const MONGODB: &str = "a connection string that begins with mongodb:// or mongodb+srv://";
+
 fn storage(raw: &Raw) -> Result<Storage, ConfigError> {
-    let wanted = "a connection string that begins with mongodb:// or mongodb+srv://";
-    let uri = raw.want(&s::MONGODB_URI, wanted, mongodb_uri)?;
+    let uri = raw.want(&s::MONGODB_URI, MONGODB, mongodb_uri)?;
     let allow_standalone = raw.need(&s::ALLOW_STANDALONE_MONGODB, "true or false", |text| text.parse().ok())?;
     match uri {
         Some(uri) => Ok(Storage::Mongo { uri, allow_standalone }),
         None => Ok(Storage::Embedded { dir: raw.need(&s::DATA_DIR, "a directory", |text| Some(PathBuf::from(text)))? }),
     }
+}
+
+fn from(raw: &Raw, command: &Command) -> Result<Option<Secret>, ConfigError> {
+    let from = raw.want(&s::FROM, MONGODB, mongodb_uri)?;
+    if from.is_none() && *command == Command::Import {
+        return Err(ConfigError(
+            "`import` needs to know the old app's database: set SWITCHBOARD_FROM_FILE, SWITCHBOARD_FROM or --from"
+                .to_owned(),
+        ));
+    }
+    Ok(from)
 }
 
 fn bus(raw: &Raw, storage: &Storage) -> Result<BusKind, ConfigError> {

@@ -21,6 +21,8 @@ pub enum Command {
     Check,
     /// Mint a token.
     Token(TokenRequest),
+    /// Copy the old app's messages and users into the store.
+    Import,
 }
 
 /// The token that is asked for.
@@ -44,6 +46,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Co
     let command = match matches.subcommand() {
         Some(("token", given)) => Command::Token(token_request(given).ok_or_else(incomplete)?),
         Some(("check", _)) => Command::Check,
+        Some(("import", _)) => Command::Import,
         _ => Command::Serve,
     };
     let leaf = matches.subcommand().map_or(&matches, |(_, leaf)| leaf);
@@ -78,6 +81,10 @@ fn command() -> clap::Command {
         .subcommand(clap::Command::new("serve").about("Run a node (what happens without a command)"))
         .subcommand(clap::Command::new("check").about("Say whether everything is reachable and safe"))
         .subcommand(token_command())
+        .subcommand(
+            clap::Command::new("import")
+                .about("Copy the messages and users of the old app, which --from names, into the store"),
+        )
         .args(SETTINGS.iter().flat_map(arguments))
 }
 

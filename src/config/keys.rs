@@ -10,7 +10,7 @@ use super::raw::Raw;
 use super::settings::{
     JWT_ALGORITHM, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_PUBLIC_KEY, JWT_SECRET, JWT_USER_CLAIMS, TRUSTED_PROXIES,
 };
-use super::{BusKind, ConfigError, Secret, Storage};
+use super::{BusKind, Command, ConfigError, Secret, Storage};
 use crate::model::limits::{JWT_SECRET_BYTES_MIN, JWT_SECRETS_MAX};
 
 /// How tokens are checked.
@@ -34,6 +34,8 @@ pub enum Keys {
         /// The data directory.
         dir: PathBuf,
     },
+    /// No token counts: for a command that lets nobody in.
+    Nobody,
     /// HS256. One secret, or two while rotating; the first mints.
     Secrets(Vec<Secret>),
     /// A public key, not yet parsed.
@@ -63,14 +65,20 @@ impl Auth {
 /// Claims that mean something else and so cannot hold the user id.
 const RESERVED_CLAIMS: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "role"];
 
-pub(super) fn auth(raw: &Raw, listen: SocketAddr, storage: &Storage, bus: &BusKind) -> Result<Auth, ConfigError> {
+pub(super) fn auth(
+    raw: &Raw,
+    command: &Command,
+    listen: SocketAddr,
+    storage: &Storage,
+    bus: &BusKind,
+) -> Result<Auth, ConfigError> {
     let claim = |item: &str| {
         let is_name = !item.is_empty() && item.len() <= 64 && item.chars().all(|c| c.is_ascii_graphic());
         (is_name && !RESERVED_CLAIMS.contains(&item)).then(|| item.to_owned())
     };
     let nonempty = |item: &str| (!item.is_empty()).then(|| item.to_owned());
     Ok(Auth {
-        keys: keys(raw, listen, storage, bus)?,
+        keys: if *command == Command::Import { Keys::Nobody } else { keys(raw, listen, storage, bus)? },
         issuer: raw.text(&JWT_ISSUER).map(str::to_owned),
         audiences: raw.list(&JWT_AUDIENCE, "one audience or several, comma-separated", nonempty)?,
         user_claims: raw.list(&JWT_USER_CLAIMS, "names of claims, comma-separated, such as id,sub", claim)?,

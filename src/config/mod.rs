@@ -40,6 +40,8 @@ pub struct Config {
     pub ops_listen: SocketAddr,
     /// Where messages are kept.
     pub storage: Storage,
+    /// The old app's database, for an import: a connection string, which may hold a password.
+    pub from: Option<Secret>,
     /// How nodes tell each other.
     pub bus: BusKind,
     /// How tokens are checked.
@@ -155,15 +157,20 @@ pub struct ConfigError(pub(crate) String);
 /// Help and version, which are asked for, and everything that is refused.
 pub fn load(arguments: impl IntoIterator<Item = OsString>, around: &dyn Surroundings) -> Result<Loaded, Stop> {
     let (command, flags) = cli::parse(arguments)?;
-    let (config, warnings) =
-        from_flags(&flags, around).map_err(|refused| Stop { status: 2, text: format!("switchboard: {refused}\n") })?;
+    let (config, warnings) = from_flags(&command, &flags, around)
+        .map_err(|refused| Stop { status: 2, text: format!("switchboard: {refused}\n") })?;
     Ok(Loaded { command, config, warnings })
 }
 
-fn from_flags(flags: &raw::Flags, around: &dyn Surroundings) -> Result<(Config, Vec<String>), ConfigError> {
+fn from_flags(
+    command: &Command,
+    flags: &raw::Flags,
+    around: &dyn Surroundings,
+) -> Result<(Config, Vec<String>), ConfigError> {
     let (raw, mut warnings) = raw::Raw::gather(flags, around)?;
-    let config = check::check(&raw)?;
-    if matches!((&config.storage, &config.bus), (Storage::Mongo { .. }, BusKind::Local)) {
+    let config = check::check(&raw, command)?;
+    let is_node = *command != Command::Import;
+    if is_node && matches!((&config.storage, &config.bus), (Storage::Mongo { .. }, BusKind::Local)) {
         warnings.push(
             "MongoDB without Redis is for one node only: set SWITCHBOARD_REDIS_URL before you start a second"
                 .to_owned(),

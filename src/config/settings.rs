@@ -125,6 +125,8 @@ settings! {
         "Connections of one address that have not shown a token yet; more are refused.";
     ADMISSIONS_PER_SECOND: Plain "N" = Some("1000"),
         "Connections admitted per second on this node; in a storm the others wait.";
+    FROM: Secret "URI" = None,
+        "The database that `switchboard import` copies, the old app's: `mongodb://…/database`. It is only read.";
     LOG: Plain "FILTER" = Some("info"),
         "What is logged: a level, or a filter such as `info,switchboard::auth=debug`.";
     LOG_FORMAT: Plain "FORMAT" = Some("text"),

@@ -70,6 +70,14 @@ impl ClientKey {
     }
 }
 
+impl ClientKey {
+    /// The key of a message that was imported: by its id, so that importing it again stores it once.
+    #[must_use]
+    pub fn imported(id: MessageId) -> Self {
+        Self(format!("import:{id}").into())
+    }
+}
+
 impl FromStr for ClientKey {
     type Err = IdError;
 

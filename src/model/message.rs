@@ -17,7 +17,8 @@ pub struct NewMessage {
     pub key: ClientKey,
     /// When a node accepted it, by that node's clock.
     pub at: Timestamp,
-    /// What it says: at most [`TEXT_BYTES_MAX`](super::limits::TEXT_BYTES_MAX) bytes of UTF-8.
+    /// What it says: at most [`TEXT_BYTES_MAX`](super::limits::TEXT_BYTES_MAX) bytes of UTF-8, or where it was imported
+    /// [`IMPORT_TEXT_BYTES_MAX`](super::limits::IMPORT_TEXT_BYTES_MAX).
     pub text: String,
 }
 

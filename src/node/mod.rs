@@ -1,6 +1,7 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
 mod check;
+mod import;
 mod open;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::store::{Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
+pub use import::import;
 pub use open::{StartError, open, settings};
 
 /// What a node is put together from.

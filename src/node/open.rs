@@ -15,7 +15,7 @@ use crate::door::origin::Origins;
 use crate::model::{Chance, Clock, SystemChance, SystemClock};
 use crate::redis::{Line, RedisSettings};
 use crate::session::Rate;
-use crate::store::Store;
+use crate::store::Archive;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::mongo::{MongoOptions, MongoStore};
 use crate::telemetry::Recorder;
@@ -30,7 +30,7 @@ impl StartError {
         Self(text.into())
     }
 
-    fn of(error: impl std::error::Error) -> Self {
+    pub(super) fn of(error: impl std::error::Error) -> Self {
         Self(error.to_string())
     }
 }
@@ -54,7 +54,7 @@ pub(super) async fn open_store(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     chance: &dyn Chance,
-) -> Result<Arc<dyn Store>, StartError> {
+) -> Result<Arc<dyn Archive>, StartError> {
     match storage {
         Storage::Embedded { dir } => {
             let store = EmbeddedStore::open(dir, clock.clone(), chance).map_err(StartError::of)?;

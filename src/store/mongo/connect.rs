@@ -283,16 +283,12 @@ async fn prepare(runner: &Runner, database: &Database, new: Generation) -> Resul
     let db = database.clone();
     let made = runner
         .run_within(STORE_START_WAIT, Operation::Start, move |session| {
-            async move {
-                let meta = schema::create(&db, session, new).await?;
-                Ok((meta, schema::is_ours(&db, session).await?))
-            }
-            .boxed()
+            async move { schema::create(&db, session, new).await }.boxed()
         })
         .await;
     match made {
-        Ok((meta, true)) => meta.check(),
-        Ok((_, false)) => Err(ConnectError::Foreign(database.name().to_owned())),
+        Ok(Some(meta)) => meta.check(),
+        Ok(None) => Err(ConnectError::Foreign(database.name().to_owned())),
         Err(Failure::NoAnswer) => Err(ConnectError::NoMajority),
         Err(failure) => Err(refused(failure)),
     }

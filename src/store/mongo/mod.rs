@@ -4,6 +4,7 @@
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
 mod archive;
+pub mod classic;
 mod connect;
 mod conversations;
 mod document;

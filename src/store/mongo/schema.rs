@@ -64,9 +64,17 @@ pub(super) async fn meta(database: &Database, session: &mut ClientSession) -> Re
     found.as_ref().map(Meta::read).transpose()
 }
 
-/// Makes what is missing. Nodes may do this at the same time; the first one's `generation` counts.
-pub(super) async fn create(database: &Database, session: &mut ClientSession, generation: Generation) -> Result<Meta> {
+/// Makes what is missing. Nodes may do this at the same time; the first one's `generation` counts. Nothing is made, and
+/// nothing answered, where the messages are somebody else's.
+pub(super) async fn create(
+    database: &Database,
+    session: &mut ClientSession,
+    generation: Generation,
+) -> Result<Option<Meta>> {
     create_messages(database, session).await?;
+    if !is_ours(database, session).await? {
+        return Ok(None);
+    }
     let key = doc! { "key": { "c": 1, "u": 1 }, "name": KEY_INDEX, "unique": true };
     create_index(database, session, MESSAGES, key).await?;
     let member = doc! { "key": { "m": 1, "at": 1, "_id": 1 }, "name": MEMBER_INDEX };
@@ -79,7 +87,7 @@ pub(super) async fn create(database: &Database, session: &mut ClientSession, gen
         .return_document(ReturnDocument::After)
         .session(session)
         .await?;
-    Meta::read(&meta.ok_or_else(|| Error::custom("the upsert into `meta` answered nothing"))?)
+    Meta::read(&meta.ok_or_else(|| Error::custom("the upsert into `meta` answered nothing"))?).map(Some)
 }
 
 async fn create_messages(database: &Database, session: &mut ClientSession) -> Result<()> {
@@ -109,7 +117,7 @@ async fn create_index(
 }
 
 /// Whether `messages` is clustered, as only Switchboard makes it.
-pub(super) async fn is_ours(database: &Database, session: &mut ClientSession) -> Result<bool> {
+async fn is_ours(database: &Database, session: &mut ClientSession) -> Result<bool> {
     let list = doc! { "listCollections": 1, "filter": { "name": MESSAGES } };
     let listed = database.run_command(list).session(session).await?;
     let first = listed.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).ok();

@@ -8,6 +8,7 @@
 //!
 //! Names are made up anew for every test, so stores may share one database among all of them.
 
+pub(crate) mod archive;
 pub(crate) mod conversations;
 pub(crate) mod messages;
 pub(crate) mod people;
@@ -21,13 +22,13 @@ use switchboard::model::{
     Chance, Conversation, ConversationId, Message, MessageId, NewMessage, Seq, StoreTime, SystemChance, Timestamp,
     UserId,
 };
-use switchboard::store::{Attempt, Outcome, Store};
+use switchboard::store::{Archive, Attempt, Outcome, Store};
 
 /// A store under test, with whatever has to live as long as it does.
 #[async_trait]
 pub(crate) trait Fixture: Send + Sync {
     /// The store.
-    fn store(&self) -> Arc<dyn Store>;
+    fn store(&self) -> Arc<dyn Archive>;
 
     /// What the times of its messages are rounded down to.
     fn grain(&self) -> Duration {
@@ -92,6 +93,10 @@ macro_rules! store_contract {
             people: profiles_come_in_order;
             people: a_profile_is_replaced;
             people: the_clock_does_not_step_back;
+            archive: what_is_adopted_keeps_its_own_time;
+            archive: an_adopted_run_stops_at_the_first_refusal;
+            archive: settling_keeps_the_old_order;
+            archive: settling_takes_nothing_back;
             sequencer: rivals_leave_no_gap_and_no_double;
             sequencer: a_restart_keeps_everything;
         }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use switchboard::model::{ConversationId, limits::PAGE_MESSAGES_MAX};
 use switchboard::model::{Message, Seq, SystemChance, SystemClock};
 use switchboard::store::embedded::EmbeddedStore;
-use switchboard::store::{Messages, Span, Store};
+use switchboard::store::{Archive, Messages, Span};
 use tempfile::TempDir;
 
 use crate::store_contract::Fixture;
@@ -33,7 +33,7 @@ fn on_disk(directory: TempDir) -> OnDisk {
 
 #[async_trait]
 impl Fixture for OnDisk {
-    fn store(&self) -> Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Archive> {
         Arc::<EmbeddedStore>::clone(&self.store)
     }
 

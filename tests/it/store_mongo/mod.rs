@@ -16,7 +16,7 @@ use mongodb::Client;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, Timestamp, doc};
 use switchboard::model::{ConversationId, SystemChance};
-use switchboard::store::Store;
+use switchboard::store::Archive;
 use switchboard::store::mongo::{MongoOptions, MongoStore};
 use tokio::sync::Mutex;
 
@@ -26,7 +26,7 @@ use crate::support::services::Mongo;
 /// The server that tests share while they run, one after another or side by side; gone with the last of them.
 static SHARED: Mutex<Weak<Mongo>> = Mutex::const_new(Weak::new());
 
-async fn shared() -> Arc<Mongo> {
+pub(crate) async fn shared() -> Arc<Mongo> {
     let mut shared = SHARED.lock().await;
     if let Some(mongo) = shared.upgrade() {
         return mongo;
@@ -75,8 +75,8 @@ struct OnMongo {
 
 #[async_trait]
 impl Fixture for OnMongo {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as Arc<dyn Store>
+    fn store(&self) -> Arc<dyn Archive> {
+        Arc::clone(&self.store) as Arc<dyn Archive>
     }
 
     fn grain(&self) -> Duration {

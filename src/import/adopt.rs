@@ -1,0 +1,221 @@
+//! One conversation: its messages at their places, its head, and how far it was read.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::ImportError;
+use super::count::Counters;
+use super::talk::{Marks, Parties};
+use crate::model::limits::{IMPORT_PATIENCE, STORE_PAUSE};
+use crate::model::{ClientKey, Conversation, ConversationId, CursorKind, Message, NewMessage, Seq, StoreTime, UserId};
+use crate::store::mongo::classic::OldMessage;
+use crate::store::{Archive, Attempt, Outcome, Span, StoreError};
+
+/// Where conversations go.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) store: Arc<dyn Archive>,
+    /// When this import began, by the store's clock: nothing that it stores is newer.
+    pub(super) began: StoreTime,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// Why a conversation is not imported (any further).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Foreign {
+    /// Where something else was found than the import would have put there.
+    at: Seq,
+}
+
+impl Target {
+    /// Adopts one conversation, whose messages come in pieces and in order.
+    pub(super) async fn adopt(
+        self,
+        parties: Parties,
+        mut pieces: mpsc::Receiver<Vec<OldMessage>>,
+    ) -> Result<(), ImportError> {
+        let conversation = parties.conversation();
+        let mut place = Place { target: &self, conversation: conversation.id, next: Seq(1), end: Seq::ZERO };
+        patiently(|| self.store.open(&conversation)).await?;
+        place.look_at_the_end().await?;
+        let mut marks = Marks::default();
+        let mut last = None;
+        while let Some(piece) = pieces.recv().await {
+            piece.iter().for_each(|message| marks.note(&parties, message));
+            match place.put(piece).await? {
+                Ok(message) => last = message.or(last),
+                Err(foreign) => return self.refuse(&conversation, foreign, pieces).await,
+            }
+        }
+        if let Some(last) = last {
+            patiently(|| self.store.settle(std::slice::from_ref(&last), self.began)).await?;
+        }
+        self.mark(&conversation, &marks).await?;
+        self.counters.conversation();
+        Ok(())
+    }
+
+    async fn mark(&self, conversation: &Conversation, marks: &Marks) -> Result<(), ImportError> {
+        for member in &conversation.members {
+            let to = marks.cursor(member);
+            patiently(|| self.store.advance(conversation.id, member, CursorKind::Read, to)).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a conversation as it is, and lets the rest of it pass by.
+    async fn refuse(
+        &self,
+        conversation: &Conversation,
+        foreign: Foreign,
+        mut pieces: mpsc::Receiver<Vec<OldMessage>>,
+    ) -> Result<(), ImportError> {
+        if self.counters.refused() {
+            let members: Vec<&str> = conversation.members.iter().map(UserId::as_str).collect();
+            tracing::warn!(
+                conversation = %conversation.id,
+                "the conversation of {} is refused: its message {} was not put there by an import",
+                members.join(" and "),
+                foreign.at
+            );
+        }
+        while let Some(piece) = pieces.recv().await {
+            self.counters.refused_messages(piece.len());
+        }
+        Ok(())
+    }
+}
+
+/// Where in a conversation the import is.
+struct Place<'a> {
+    target: &'a Target,
+    conversation: ConversationId,
+    /// The place of the next message.
+    next: Seq,
+    /// The last place that is known to be taken.
+    end: Seq,
+}
+
+impl Place<'_> {
+    async fn look_at_the_end(&mut self) -> Result<(), ImportError> {
+        let tail = patiently(|| self.target.store.tail(self.conversation, None)).await?;
+        self.end = tail.map_or(Seq::ZERO, |tail| tail.seq).max(self.end);
+        Ok(())
+    }
+
+    /// Sees to it that these messages are at the next places; answers the last of them.
+    async fn put(&mut self, piece: Vec<OldMessage>) -> Result<Result<Option<Message>, Foreign>, ImportError> {
+        let numbered = (self.next.0..).map(Seq).zip(piece);
+        let mut attempts: Vec<Attempt> = numbered.map(|(seq, old)| self.attempt(seq, old)).collect();
+        let last = attempts.last().cloned();
+        let counters = &self.target.counters;
+        let mut patience = Patience::default();
+        while let Some(first) = attempts.first() {
+            if first.seq > self.end {
+                let stored = self.store(&attempts, &mut patience).await?;
+                counters.imported(stored);
+                self.step(&mut attempts, stored);
+                continue;
+            }
+            match self.compare(&attempts).await? {
+                Ok(same) => {
+                    counters.already(same);
+                    self.step(&mut attempts, same);
+                }
+                Err(foreign) => {
+                    counters.refused_messages(attempts.len());
+                    return Ok(Err(foreign));
+                }
+            }
+        }
+        Ok(Ok(last.map(|attempt| attempt.message.at_seq(attempt.seq))))
+    }
+
+    fn attempt(&self, seq: Seq, old: OldMessage) -> Attempt {
+        let OldMessage { id, sender, text, at, .. } = old;
+        let key = ClientKey::imported(id);
+        Attempt { message: NewMessage { conversation: self.conversation, id, sender, key, at, text }, seq }
+    }
+
+    /// Stores messages behind the end; answers how many. Where something is in the way, the end is found anew.
+    async fn store(&mut self, attempts: &[Attempt], patience: &mut Patience) -> Result<usize, ImportError> {
+        let outcomes = self.target.store.adopt_run(attempts.to_vec(), self.target.began).await;
+        let stored = outcomes.iter().take_while(|outcome| **outcome == Outcome::Stored).count();
+        let Some(outcome) = outcomes.into_iter().nth(stored) else { return Ok(stored) };
+        if let Outcome::Refused(error) | Outcome::Unknown(error) = outcome {
+            patience.bear(error).await?;
+            self.look_at_the_end().await?;
+        } else {
+            // Somebody else was here: another import, or a living soul. Who, is seen by comparing.
+            self.look_at_the_end().await?;
+            if attempts.get(stored).is_some_and(|taken| taken.seq > self.end) {
+                patience.bear(StoreError::Unavailable("a taken place cannot be read yet".to_owned())).await?;
+            }
+        }
+        Ok(stored)
+    }
+
+    /// How many of these messages are at their places, up to the end of a page of the store.
+    async fn compare(&self, attempts: &[Attempt]) -> Result<Result<usize, Foreign>, ImportError> {
+        let before = Span::After(self.next.previous());
+        let page = patiently(|| self.target.store.page(self.conversation, before, attempts.len())).await?;
+        if page.is_empty() {
+            return Err(StoreError::Broken(format!(
+                "conversation {} lacks its message {}",
+                self.conversation, self.next
+            ))
+            .into());
+        }
+        let is_other = |(found, attempt): &(&Message, &Attempt)| {
+            let Attempt { message, seq } = attempt;
+            (found.seq, found.id, &found.sender, &found.key) != (*seq, message.id, &message.sender, &message.key)
+        };
+        let other = page.iter().zip(attempts).find(is_other);
+        Ok(match other {
+            Some((_, attempt)) => Err(Foreign { at: attempt.seq }),
+            None => Ok(page.len().min(attempts.len())),
+        })
+    }
+
+    fn step(&mut self, attempts: &mut Vec<Attempt>, count: usize) {
+        attempts.drain(..count);
+        self.next = Seq(self.next.0 + count as u64);
+        self.end = self.end.max(self.next.previous());
+    }
+}
+
+/// How long a store that is away has been waited for.
+#[derive(Debug, Default)]
+struct Patience {
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// Waits a moment, unless it has taken too long already or waiting does not help.
+    async fn bear(&mut self, error: StoreError) -> Result<(), ImportError> {
+        let until = *self.until.get_or_insert_with(|| Instant::now() + IMPORT_PATIENCE);
+        if !matches!(error, StoreError::Unavailable(_)) || Instant::now() >= until {
+            return Err(error.into());
+        }
+        tracing::debug!(%error, "the import waits for the store");
+        sleep(STORE_PAUSE).await;
+        Ok(())
+    }
+}
+
+/// Asks until the store answers.
+pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ImportError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut patience = Patience::default();
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => patience.bear(error).await?,
+        }
+    }
+}
