@@ -189,6 +189,7 @@ impl Ingredients {
             json!({ "type": "hello", "token": text, "resume": { "as_of": self.as_of, "cursors": cursors } }),
             json!({ "type": "resume", "cursors": cursors }),
             json!({ "type": "send", "to": self.user, "key": key, "text": text }),
+            json!({ "type": "send", "to": self.user, "for_team": self.flag, "key": key, "text": text }),
             json!({ "type": "send", "to": null, "conversation": conversation, "key": key, "text": text }),
             json!({ "type": "read", "conversation": conversation, "seq": seq }),
             json!({ "type": "delivered", "conversation": conversation, "seq": seq, "colour": [self.text] }),

@@ -19,6 +19,7 @@ mod profile;
 mod read;
 mod receipts;
 mod send;
+mod team;
 mod typing;
 mod unread;
 

@@ -48,7 +48,7 @@ impl Chat {
     }
 }
 
-fn profile_of_token(identity: &Identity) -> Profile {
+pub(super) fn profile_of_token(identity: &Identity) -> Profile {
     let text = |claim: &Option<std::sync::Arc<str>>| claim.as_deref().unwrap_or_default().to_owned();
     Profile { name: text(&identity.name), email: text(&identity.email) }
 }

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
-use crate::model::{AsOf, Clock, Identity};
+use crate::model::{AsOf, Clock, Identity, StoreTime};
 use crate::store::{Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
@@ -102,10 +102,11 @@ impl Delivery {
     }
 
     /// Registers a session of `who`. When this returns, the user's channel is subscribed (an agent's: the team's too), and what is published from
-    /// now on reaches the outbox; it is kept there as something wanted until the outbox is opened.
-    pub async fn join(&self, who: &Identity, start: AsOf) -> Seat {
+    /// now on reaches the outbox; it is kept there as something wanted until the outbox is opened. It is owed what the
+    /// store took after `from` in conversations whose start is not set.
+    pub async fn join(&self, who: &Identity, as_of: AsOf, from: StoreTime) -> Seat {
         // Made before anything is awaited, so that a connection lost meanwhile leaves nothing behind.
-        let seat = Seat { outbox: Arc::new(Outbox::new(who.seats(), start)), registry: self.registry.clone() };
+        let seat = Seat { outbox: Arc::new(Outbox::new(who.seats(), as_of, from)), registry: self.registry.clone() };
         self.registry.join(&seat.outbox, self.store_clock.now()).await;
         seat
     }
@@ -115,6 +116,13 @@ impl Delivery {
     pub fn as_of(&self, outbox: &Outbox) -> AsOf {
         let sure = self.registry.audited(outbox.seats()).plus(cure::SURE_AFTER_AUDIT).min(self.store_clock.now());
         outbox.advance_as_of(sure)
+    }
+
+    /// The same for a client that learns it beside what is written just now: it does not move while anything waits
+    /// behind that.
+    #[must_use]
+    pub fn as_of_written(&self, outbox: &Outbox) -> AsOf {
+        if outbox.has_frames() { outbox.as_of() } else { self.as_of(outbox) }
     }
 
     /// Reads what a session wants next and puts it into its outbox.

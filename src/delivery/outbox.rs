@@ -37,8 +37,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(seats: Vec<UserId>, start: AsOf) -> Self {
-        let queue = Queue::new(seats[0].clone(), start);
+    pub(super) fn new(seats: Vec<UserId>, as_of: AsOf, from: StoreTime) -> Self {
+        let queue = Queue::new(seats[0].clone(), as_of, from);
         Self { seats: seats.into(), queue: Mutex::new(queue), wake: Notify::new() }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::item::{Item, SharedMessage, cost};
 use super::position::{Position, Verdict};
 use super::reader::Pull;
-use crate::model::limits::{AS_OF_MARGIN, EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+use crate::model::limits::{EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
 use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
 use crate::wire::ServerFrame;
 use crate::wire::server::Sent;
@@ -40,7 +40,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(user: UserId, start: AsOf) -> Self {
+    pub(super) fn new(user: UserId, as_of: AsOf, start: StoreTime) -> Self {
         Self {
             user,
             frames: VecDeque::new(),
@@ -52,8 +52,8 @@ impl Queue {
             early: BTreeMap::new(),
             early_bytes: 0,
             early_sent: BTreeMap::new(),
-            as_of: start,
-            start: start.at.minus(AS_OF_MARGIN),
+            as_of,
+            start,
             open: false,
         }
     }

@@ -19,6 +19,7 @@ pub mod ops;
 pub mod origin;
 pub mod page;
 pub mod peer;
+pub mod profile;
 mod reception;
 mod refuse;
 pub mod rest;

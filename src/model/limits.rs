@@ -8,6 +8,27 @@ pub const USER_ID_BYTES_MAX: usize = 64;
 pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 /// The text of a message; longer is refused with `invalid`.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// How long a name is shown that may have changed.
+pub const NAMES_AGE_MAX: Duration = Duration::from_secs(30);
+/// Names that a node remembers; beyond, it forgets all and asks anew.
+pub const NAMES_MAX: usize = 20_000;
+/// Messages in one answer of the Socket.IO door's history route.
+pub const THREAD_MESSAGES_MAX: usize = 200;
+/// Rows in one answer of its list of conversations; the rest is older.
+pub const INBOX_ROWS_MAX: usize = 200;
+/// The sealed state that a Socket.IO client brings back; a longer one is not looked at.
+pub const OFFSET_BYTES_MAX: usize = 8 * 1024;
+/// The random part of the name that a recoverable Socket.IO connection is known by.
+pub const PRIVATE_ID_BYTES: usize = 24;
+/// How far before its first authentication a page of the Socket.IO door is shown messages: the store stamps them to the
+/// second.
+pub const PROFILE_OVERLAP: Duration = Duration::from_millis(1_500);
+/// How long a client of the Socket.IO door may take to show its token; then it is closed.
+pub const SOCKETIO_HELLO_WAIT: Duration = Duration::from_secs(20);
+/// Answers of the Socket.IO door itself that wait for one socket; beyond, it is not read.
+pub const REPLIES_MAX: usize = 64;
+/// People shown as writing on one socket; beyond, nobody else is.
+pub const TYPISTS_MAX: usize = 32;
 /// How long somebody is shown as writing, unless they say it again.
 pub const TYPING_HOLDS: Duration = Duration::from_secs(6);
 /// How often others are told again that somebody still writes; what is said in between is dropped.

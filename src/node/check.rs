@@ -97,6 +97,7 @@ async fn check_keys(auth: &Auth) -> Result<String, String> {
     let keys = verifier.settled().await.map_err(|error| error.to_string())?;
     let source = match &auth.keys {
         Keys::Development { .. } => "development logins, on loopback only".to_owned(),
+        Keys::Nobody => "nobody may come in".to_owned(),
         Keys::Secrets(_) => format!("HS256 with {keys} configured"),
         Keys::PublicKey { algorithm, .. } => format!("{algorithm:?} with the configured public key"),
         Keys::Jwks { .. } => format!("{keys} published by the issuer"),

@@ -25,7 +25,7 @@ use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
 use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock};
-use crate::session::{Metrics, Rate, Services};
+use crate::session::{Admission, Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
@@ -60,6 +60,8 @@ pub struct Settings {
     pub listener: ListenerSettings,
     /// Pages that may connect.
     pub origins: Origins,
+    /// Sessions that may begin in a second.
+    pub admissions_per_second: u32,
     /// Sends that one session may make, and one user over REST.
     pub sends: Rate,
     /// Requests that one user may make over REST.
@@ -117,6 +119,7 @@ impl Node {
             verifier: verifier.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
+            admission: Admission::new(settings.admissions_per_second),
             sends: settings.sends,
             drain: drain_sessions.clone(),
             drain_spread: settings.drain / 2,

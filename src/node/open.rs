@@ -107,6 +107,7 @@ pub fn settings(config: &Config) -> Settings {
             ..ListenerSettings::default()
         },
         origins: Origins::new(config.allowed_origins.clone()),
+        admissions_per_second: rates.admissions_per_second,
         sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
         requests: REST_REQUESTS,
         // Alone, there is nobody to notice it.

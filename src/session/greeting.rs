@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::io::{read, write};
-use super::{Incoming, Outward, Services, Socket, resume};
+use super::{Incoming, Known, Outward, Services, Socket, resume};
 use crate::auth::AuthError;
 use crate::delivery::Seat;
 use crate::model::limits::{BAD_FRAMES_MAX, HELLO_WAIT};
-use crate::model::{Code, Identity, Refusal};
+use crate::model::{Code, Identity, Refusal, StoreTime};
 use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, ServerFrame};
 
@@ -24,9 +24,13 @@ pub(super) struct Greeted {
 pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Result<Greeted, Option<Close>> {
     let deadline = Instant::now() + socket.manners().hello_wait;
     let introduction = timeout_at(deadline, introduce(services, socket));
-    let (identity, resume) = introduction.await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
+    let Guest { identity, resume, since } = introduction.await.unwrap_or(Err(Some(Close::HelloTimeout)))?;
     socket.authenticated(&identity);
-    let seat = services.delivery.join(&identity, resume::start(services, resume.as_ref())).await;
+    if let Err(refusal) = services.admission.admit(&*services.chance).await {
+        return Err(turn_away(services, socket, refusal, Close::TryLater).await);
+    }
+    let (as_of, from) = resume::start(services, resume.as_ref(), since, socket.manners().overlap);
+    let seat = services.delivery.join(&identity, as_of, from).await;
     socket.joined(seat.outbox());
     match resume::begin(services, &identity, &seat, resume).await {
         Ok(()) => Ok(Greeted { identity, seat }),
@@ -36,20 +40,24 @@ pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -
 }
 
 /// Who comes, and where they left off.
-async fn introduce<S: Socket>(
-    services: &Arc<Services>,
-    socket: &mut S,
-) -> Result<(Identity, Option<Resume>), Option<Close>> {
+struct Guest {
+    identity: Identity,
+    resume: Option<Resume>,
+    since: StoreTime,
+}
+
+/// Hears who comes.
+async fn introduce<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Result<Guest, Option<Close>> {
     for _ in 0..BAD_FRAMES_MAX {
         let refusal = match read(socket).await {
             Incoming::Frame(ClientFrame::Hello(hello)) => match authenticate(services, &hello.token).await {
-                Ok(identity) => return Ok((identity, hello.resume)),
+                Ok(identity) => return Ok(Guest { identity, resume: hello.resume, since: StoreTime(0) }),
                 Err(refusal) if socket.manners().hears_out => refusal,
                 Err(refusal) => return Err(turn_away(services, socket, refusal, Close::Token).await),
             },
             Incoming::Known(known) => {
-                let (identity, resume) = *known;
-                return Ok((identity, Some(resume)));
+                let Known { identity, resume, since } = *known;
+                return Ok(Guest { identity, resume: Some(resume), since });
             }
             Incoming::Frame(_) => Refusal::new(Code::NotHello, "say hello first"),
             Incoming::Unreadable(error) => Refusal::new(Code::BadFrame, error.to_string()),

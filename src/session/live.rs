@@ -123,7 +123,7 @@ impl Live {
                 () = services.drain.cancelled(), if draining => self.begin_leaving(),
                 Some(()) = self.requests.next(), if !self.requests.is_empty() => {}
                 change = finish(&mut self.exclusive), if self.exclusive.is_some() => {
-                    if let Some(close) = self.apply(change) { return Some(close) }
+                    if let Some(close) = self.apply(change, socket) { return Some(close) }
                 }
                 () = finish(&mut self.pull), if self.pull.is_some() => {}
                 event = self.writer.wait(socket, &outbox, reading, (&services.metrics, &*services.clock)) => {
@@ -243,11 +243,12 @@ impl Live {
         (self.bad_frames > BAD_FRAMES_MAX).then_some(Some(Close::Policy))
     }
 
-    fn apply(&mut self, change: Change) -> Option<Close> {
+    fn apply<S: Socket>(&mut self, change: Change, socket: &mut S) -> Option<Close> {
         match change {
             Change::None => None,
             Change::Identity(identity) => {
                 self.expires = Instant::now() + until(identity.expires, self.services.clock.now()) + EXPIRY_LEEWAY;
+                socket.authenticated(&identity);
                 self.identity = identity.into();
                 None
             }

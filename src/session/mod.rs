@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Verifier;
 use crate::chat::Chat;
 use crate::delivery::{Delivery, Item, Outbox};
-use crate::model::limits::HELLO_WAIT;
-use crate::model::{Chance, Clock, Identity};
+use crate::model::limits::{AS_OF_MARGIN, HELLO_WAIT};
+use crate::model::{Chance, Clock, Identity, StoreTime};
 use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, DecodeError};
 
@@ -36,8 +36,8 @@ pub enum Incoming {
     Frame(ClientFrame),
     /// Bytes that are none.
     Unreadable(DecodeError),
-    /// In place of `hello`: somebody whom the door has recognised, and where they left off.
-    Known(Box<(Identity, Resume)>),
+    /// In place of `hello`: somebody whom the door has recognised.
+    Known(Box<Known>),
     /// A sign of life without content.
     Alive,
     /// The peer has left, or the connection is lost.
@@ -73,7 +73,7 @@ pub trait Socket: Unpin + Send {
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
     /// How strangers are treated.
     fn manners(&self) -> Manners {
-        Manners { hello_wait: HELLO_WAIT, hears_out: false }
+        Manners { hello_wait: HELLO_WAIT, hears_out: false, overlap: AS_OF_MARGIN }
     }
     /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
     fn authenticated(&mut self, _identity: &Identity) {}
@@ -83,6 +83,17 @@ pub trait Socket: Unpin + Send {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
 }
 
+/// Somebody whom a door has recognised, and where they left off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Who.
+    pub identity: Identity,
+    /// Where they left off.
+    pub resume: Resume,
+    /// Nothing that the store took before is owed to them, in conversations that they do not name.
+    pub since: StoreTime,
+}
+
 /// How a door treats strangers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manners {
@@ -90,6 +101,9 @@ pub struct Manners {
     pub hello_wait: Duration,
     /// Whether they may try again after a token that does not count.
     pub hears_out: bool,
+    /// How far before its beginning a session that resumes nothing starts: so much of what was sent just then may come
+    /// twice to a client that has read it by other means, and nothing is missed.
+    pub overlap: Duration,
 }
 
 /// What every session of a node uses.
@@ -104,6 +118,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub chance: Arc<dyn Chance>,
+    /// How fast sessions may begin.
+    pub admission: Admission,
     /// Sends that one session may make.
     pub sends: Rate,
     /// Cancelled when the node drains: sessions finish what they began and ask their clients to reconnect.

@@ -37,6 +37,11 @@ impl Live {
 
     fn on_send(&mut self, send: client::Send) {
         let target = match (send.to, send.conversation) {
+            (Some(person), None) if send.for_team && self.identity.role == Role::Admin => Target::Support(person),
+            (Some(_), None) if send.for_team => {
+                let refusal = Refusal::new(Code::Forbidden, "only agents write for the team");
+                return self.refuse_send(refusal, send.key, None);
+            }
             (Some(person), None) => Target::to(&self.identity.user, person),
             (None, Some(conversation)) => Target::Conversation(conversation),
             _ => {

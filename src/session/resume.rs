@@ -2,25 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Services;
 use crate::delivery::{Outbox, Seat, Start};
-use crate::model::limits::CURSORS_MAX;
-use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq};
+use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
+use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq, StoreTime};
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
 use crate::wire::server::Fault;
 
 /// How long after an election a primary may not know yet what was acknowledged before.
-const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Rows of one answer about activity.
 const ACTIVITIES_MAX: usize = 1_000;
 
-/// Where in history a session starts: where its client left off, unless that was another history.
-pub(super) fn start(services: &Services, resume: Option<&Resume>) -> AsOf {
+/// Where in history a session starts – where its client left off, unless that was another history – and from when on
+/// it is owed conversations that its client does not name: never from before `since`.
+pub(super) fn start(
+    services: &Services,
+    resume: Option<&Resume>,
+    since: StoreTime,
+    overlap: Duration,
+) -> (AsOf, StoreTime) {
     let here = services.delivery.here();
-    resume.map(|resume| resume.as_of).filter(|as_of| as_of.generation == here.generation).unwrap_or(here)
+    match resume.map(|resume| resume.as_of).filter(|as_of| as_of.generation == here.generation) {
+        Some(as_of) => (as_of, as_of.at.minus(AS_OF_MARGIN).max(since)),
+        None => (here, here.at.minus(overlap)),
+    }
 }
 
 /// Finds what was missed, and opens the outbox with `welcome`. From then on everything comes.

@@ -64,6 +64,9 @@ pub struct Send {
     pub to: Option<UserId>,
     /// … or into this conversation. Exactly one of the two.
     pub conversation: Option<ConversationId>,
+    /// An agent writes to a person for the team: into that person's conversation with it.
+    #[serde(default)]
+    pub for_team: bool,
     /// What the client calls the message; a retry uses the same.
     pub key: ClientKey,
     /// What it says.

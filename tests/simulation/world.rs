@@ -7,7 +7,7 @@ use std::time::Duration;
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
 use switchboard::model::{Clock, Timestamp, UserId};
-use switchboard::session::{self, Rate, Services};
+use switchboard::session::{self, Admission, Rate, Services};
 use switchboard::store::{Store, StoreClock};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
@@ -178,6 +178,7 @@ impl World {
             verifier: Arc::new(tokens::verifier()),
             clock,
             chance: dice,
+            admission: Admission::new(1_000_000),
             sends: Rate { per_second: self.sky.climate.clients.rate, burst: 2.0 * self.sky.climate.clients.rate },
             drain: CancellationToken::new(),
             drain_spread: Duration::from_secs(2),

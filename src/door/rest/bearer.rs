@@ -27,7 +27,7 @@ impl FromRequestParts<Arc<Api>> for Bearer {
 }
 
 /// The one token of the one `Authorization` header.
-fn token(parts: &Parts) -> Result<&str, AuthError> {
+pub(in crate::door) fn token(parts: &Parts) -> Result<&str, AuthError> {
     let mut values = parts.headers.get_all(AUTHORIZATION).iter();
     let only = match (values.next(), values.next()) {
         (None, _) => return Err(AuthError::Missing),

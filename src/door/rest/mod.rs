@@ -33,6 +33,7 @@ use crate::model::limits::BODY_BYTES_MAX;
 use crate::model::{Chance, Clock};
 use crate::session;
 
+pub(in crate::door) use bearer::token as bearer_token;
 pub use cors::allow_listed_origins;
 pub use document::openapi;
 pub use pace::Paces;

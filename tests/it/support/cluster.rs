@@ -110,6 +110,7 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
     let settings = Settings {
         listener: ListenerSettings::default(),
         origins: Origins::default(),
+        admissions_per_second: 1_000_000,
         sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
         requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
         notice: Duration::ZERO,
