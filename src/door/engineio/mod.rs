@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 pub use http::{EngineIo, routes};
 pub use sessions::Sessions;
-pub use socket::EngineSocket;
+pub use socket::{Ended, EngineSocket};
 
 use super::peer::ClientAddress;
 use super::websocket::Fault;

@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(connection.text(&"0".into()), Err(BadPacket), "twice");
         assert_eq!(connection.text(&"0/random,".into()), Ok(Input::Unknown("/random")));
         assert_eq!(connection.text(&r#"2/custom,["m"]"#.into()), Err(BadPacket), "not joined");
-        let custom = connection.text(&"0/custom,{}".into()).unwrap();
-        assert_eq!(custom, Input::Connect { namespace: "/custom", auth: Some("{}") });
+        let custom = Bytes::from("0/custom,{}");
+        assert_eq!(connection.text(&custom), Ok(Input::Connect { namespace: "/custom", auth: Some("{}") }));
         assert_eq!(connection.text(&"1".into()), Ok(Input::Disconnect("/")));
         assert_eq!(connection.text(&"1".into()), Err(BadPacket), "left already");
         assert!(connection.is_connected() && connection.is_in("/custom"));
