@@ -158,7 +158,8 @@ impl Place<'_> {
         Ok(stored)
     }
 
-    /// How many of these messages are at their places, up to the end of a page of the store.
+    /// How many of these messages are at their places, up to the end of a page of the store; at least one, unless something
+    /// else is where the first belongs.
     async fn compare(&self, attempts: &[Attempt]) -> Result<Result<usize, Foreign>, ImportError> {
         let before = Span::After(self.next.previous());
         let page = patiently(|| self.target.store.page(self.conversation, before, attempts.len())).await?;
@@ -169,15 +170,12 @@ impl Place<'_> {
             ))
             .into());
         }
-        let is_other = |(found, attempt): &(&Message, &Attempt)| {
+        let is_there = |(found, attempt): &(&Message, &Attempt)| {
             let Attempt { message, seq } = attempt;
-            (found.seq, found.id, &found.sender, &found.key) != (*seq, message.id, &message.sender, &message.key)
+            (found.seq, found.id, &found.sender, &found.key) == (*seq, message.id, &message.sender, &message.key)
         };
-        let other = page.iter().zip(attempts).find(is_other);
-        Ok(match other {
-            Some((_, attempt)) => Err(Foreign { at: attempt.seq }),
-            None => Ok(page.len().min(attempts.len())),
-        })
+        let there = page.iter().zip(attempts).take_while(is_there).count();
+        Ok(if there > 0 { Ok(there) } else { Err(Foreign { at: self.next }) })
     }
 
     fn step(&mut self, attempts: &mut Vec<Attempt>, count: usize) {

@@ -73,7 +73,7 @@ pub(super) async fn messages_of_one_moment_go_by_id(world: World) {
     let (ann, bob) = (world.user("ann", "user").await, world.user("bob", "user").await);
     let mut said: Vec<_> = (0..250).map(|n| world.message([ann, bob][n % 2], [bob, ann][n % 2], 7, true)).collect();
     let expected: Vec<String> = said.iter().map(|message| message.get_object_id("_id").unwrap().to_hex()).collect();
-    said.sort_by_key(|_| SystemChance.bits());
+    said.sort_by_cached_key(|_| SystemChance.bits());
     world.insert(said).await;
     world.import().await;
     let stored = world.messages(ConversationId::direct(&user(ann), &user(bob))).await;
