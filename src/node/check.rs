@@ -97,9 +97,9 @@ async fn check_keys(auth: &Auth) -> Result<String, String> {
     let keys = verifier.settled().await.map_err(|error| error.to_string())?;
     let source = match &auth.keys {
         Keys::Development { .. } => "development logins, on loopback only".to_owned(),
-        Keys::Secrets(_) => format!("HS256 with {keys} configured"),
+        Keys::Secrets(_) => format!("HS256, secrets: {keys}"),
         Keys::PublicKey { algorithm, .. } => format!("{algorithm:?} with the configured public key"),
-        Keys::Jwks { .. } => format!("{keys} published by the issuer"),
+        Keys::Jwks { .. } => format!("keys that the issuer publishes: {keys}"),
     };
     let issuer = auth.issuer.as_deref().unwrap_or("any");
     let audience = if auth.audiences.is_empty() { "any".to_owned() } else { auth.audiences.join(" or ") };
