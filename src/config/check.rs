@@ -12,6 +12,9 @@ use super::raw::Raw;
 use super::settings as s;
 use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
 
+/// The profiles there are.
+const PROFILES: [&str; 1] = ["classic"];
+
 pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError> {
     let (listen, ops_listen) = addresses(raw)?;
     let storage = storage(raw)?;
@@ -31,6 +34,13 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
             "addresses or networks, comma-separated, such as 10.0.0.0/8",
             network,
         )?,
+        profile: raw.need(&s::PROFILE, "the name of a profile: classic", |text| {
+            PROFILES.contains(&text).then(|| text.to_owned())
+        })?,
+        team: raw.want(&s::TEAM_ID, "a user id: 1 to 64 of the characters A-Z a-z 0-9 _ . @ | : + -", |text| {
+            text.parse().ok()
+        })?,
+        recovery: raw.need(&s::RECOVERY, "true or false", |text| text.parse().ok())?,
         node_label: raw.want(&s::NODE_ID, "1 to 64 printable ASCII characters without spaces", label)?,
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
         log: log(raw)?,

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::model::UserId;
+
 pub use cli::{Command, TokenRequest};
 pub use jsonwebtoken::Algorithm;
 pub use keys::{Auth, Keys};
@@ -50,6 +52,12 @@ pub struct Config {
     pub allowed_origins: Vec<Origin>,
     /// Networks whose forwarded addresses are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The name of the family of Socket.IO clients that come.
+    pub profile: String,
+    /// Whom users see in place of the team.
+    pub team: Option<UserId>,
+    /// Whether Socket.IO clients may go on where they were.
+    pub recovery: bool,
     /// The operator's name for this node, in logs and metrics; never its identity.
     pub node_label: Option<String>,
     /// How long a node that is told to stop may take, at most one hour.

@@ -104,6 +104,12 @@ settings! {
         "The claims that may hold the user id. The first one that a token has is the one that counts.";
     ALLOWED_ORIGINS: Plain "LIST" = None,
         "Origins of the pages that may connect, besides the node's own, comma-separated: `https://chat.example.com`.";
+    PROFILE: Plain "NAME" = Some("classic"),
+        "Which family of Socket.IO frontends comes to `/socket.io/`: `classic`.";
+    TEAM_ID: Plain "USER" = None,
+        "Whom users of such frontends see in place of the support team. Without it, the first agent who comes, for ever.";
+    RECOVERY: Switch "BOOL" = Some("true"),
+        "Let Socket.IO clients go on where they were after a connection was lost, on any node.";
     TRUSTED_PROXIES: Plain "LIST" = None,
         "Addresses or networks of your load balancers, comma-separated: what they say of a client's address is \
          believed.";

@@ -98,9 +98,9 @@ async fn check_keys(auth: &Auth) -> Result<String, String> {
     let source = match &auth.keys {
         Keys::Development { .. } => "development logins, on loopback only".to_owned(),
         Keys::Nobody => "nobody may come in".to_owned(),
-        Keys::Secrets(_) => format!("HS256 with {keys} configured"),
+        Keys::Secrets(_) => format!("HS256, secrets: {keys}"),
         Keys::PublicKey { algorithm, .. } => format!("{algorithm:?} with the configured public key"),
-        Keys::Jwks { .. } => format!("{keys} published by the issuer"),
+        Keys::Jwks { .. } => format!("keys that the issuer publishes: {keys}"),
     };
     let issuer = auth.issuer.as_deref().unwrap_or("any");
     let audience = if auth.audiences.is_empty() { "any".to_owned() } else { auth.audiences.join(" or ") };

@@ -20,11 +20,13 @@ use crate::auth::{Minter, Verifier};
 use crate::bus::{Bus, BusEvent};
 use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
+use crate::door::engineio::{self, EngineIo};
 use crate::door::listener::{ListenerSettings, serve};
 use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
+use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
-use crate::model::{Chance, Clock};
+use crate::model::{Chance, Clock, NodeId, Refusal};
 use crate::session::{Admission, Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
@@ -60,6 +62,10 @@ pub struct Settings {
     pub listener: ListenerSettings,
     /// Pages that may connect.
     pub origins: Origins,
+    /// How the Socket.IO door is to be.
+    pub manner: Manner,
+    /// How its connections are kept.
+    pub engine: engineio::Settings,
     /// Sessions that may begin in a second.
     pub admissions_per_second: u32,
     /// Sends that one session may make, and one user over REST.
@@ -130,14 +136,33 @@ impl Node {
             chat,
             verifier,
             clock: clock.clone(),
-            chance,
+            chance: chance.clone(),
             requests: rest::Paces::new(settings.requests),
             sends: rest::Paces::new(settings.sends),
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };
+        let desk = Desk::open(services.clone(), settings.manner.clone()).await?;
+        let polled = engineio::Sessions::new(settings.engine.sessions_max, settings.engine.guests_per_address_max);
+        let engine = EngineIo {
+            node: NodeId(chance.bits()),
+            chance,
+            settings: settings.engine,
+            sessions: polled,
+            origins: origins.clone(),
+            tasks: sessions.clone(),
+            layer: desk.clone(),
+        };
+        let frontends = profile::Api {
+            desk,
+            requests: rest::Paces::new(settings.requests),
+            sends: rest::Paces::new(settings.sends),
+            origins: origins.clone(),
+        };
         let router = Router::new()
             .merge(native::routes(Native { services, origins, sessions: sessions.clone() }))
+            .merge(engineio::routes("/socket.io/", engine))
+            .merge(profile::routes(Arc::new(frontends)))
             .merge(rest::routes(Arc::new(api)))
             .merge(page::routes(page::Page { minter, clock }))
             .fallback(rest::nothing_there);
@@ -177,6 +202,12 @@ impl Node {
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         Self::new(format!("{error}"))
+    }
+}
+
+impl From<Refusal> for StartError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.message)
     }
 }
 

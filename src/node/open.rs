@@ -10,8 +10,10 @@ use crate::bus::redis::RedisBus;
 use crate::bus::{Bus, BusEvent};
 use crate::config::{BusKind, Config, Storage};
 use crate::door::budget::Budget;
+use crate::door::engineio;
 use crate::door::listener::ListenerSettings;
 use crate::door::origin::Origins;
+use crate::door::profile::{self, Manner, Profile};
 use crate::model::{Chance, Clock, SystemChance, SystemClock};
 use crate::redis::{Line, RedisSettings};
 use crate::session::Rate;
@@ -107,6 +109,15 @@ pub fn settings(config: &Config) -> Settings {
             ..ListenerSettings::default()
         },
         origins: Origins::new(config.allowed_origins.clone()),
+        manner: Manner {
+            profile: Profile::named(&config.profile).unwrap_or(profile::CLASSIC),
+            team: config.team.clone(),
+            recovery: config.recovery,
+        },
+        engine: engineio::Settings {
+            guests_per_address_max: rates.unauthenticated_per_address,
+            ..engineio::Settings::default()
+        },
         admissions_per_second: rates.admissions_per_second,
         sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
         requests: REST_REQUESTS,

@@ -18,7 +18,7 @@ mod words;
 use std::sync::Arc;
 
 pub use family::{CLASSIC, Hears, Meaning, Profile};
-pub use rest::routes;
+pub use rest::{Api, routes};
 
 use self::people::People;
 use self::recovery::Recovery;

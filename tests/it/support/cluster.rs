@@ -8,8 +8,10 @@ use switchboard::bus::local::LocalHub;
 use switchboard::bus::redis::RedisBus;
 use switchboard::bus::{Bus, BusEvent};
 use switchboard::config::{Auth, Keys, Secret, TokenRequest};
+use switchboard::door::engineio;
 use switchboard::door::listener::ListenerSettings;
 use switchboard::door::origin::Origins;
+use switchboard::door::profile::{CLASSIC, Manner};
 use switchboard::model::{Clock, Role, SystemChance, SystemClock};
 use switchboard::node::{Node, Parts, Settings};
 use switchboard::redis::{Line, RedisSettings};
@@ -110,6 +112,8 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
     let settings = Settings {
         listener: ListenerSettings::default(),
         origins: Origins::default(),
+        manner: Manner { profile: CLASSIC, team: None, recovery: true },
+        engine: engineio::Settings { guests_per_address_max: 10_000, ..engineio::Settings::default() },
         admissions_per_second: 1_000_000,
         sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
         requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
