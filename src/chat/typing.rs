@@ -1,17 +1,23 @@
 //! Somebody writes: told to the other members while it is true, and never kept.
 
-use super::{Chat, Membership};
-use crate::model::{ConversationId, Identity, Refusal};
+use std::sync::Arc;
+
+use super::{Chat, Target};
+use crate::model::{Conversation, Identity, Refusal, UserId};
 
 impl Chat {
-    /// Tells the other members that one of them writes, or has stopped. It holds for
+    /// Tells the other members that one of them writes, or has stopped: also before the first message. It holds for
     /// [`TYPING_HOLDS`](crate::model::limits::TYPING_HOLDS), so that one who dies writing does not write for ever. The
     /// caller sees to it that it is not said too often.
     ///
     /// # Errors
     /// `forbidden` to others than members, `unavailable` if the store does not answer.
-    pub async fn typing(&self, who: &Identity, conversation: ConversationId, active: bool) -> Result<(), Refusal> {
-        let Membership { conversation, .. } = self.member(who, conversation).await?;
+    pub async fn typing(&self, who: &Identity, target: &Target, active: bool) -> Result<(), Refusal> {
+        let conversation = match target {
+            Target::Person(other) => Arc::new(Conversation::direct(&who.user, other)),
+            Target::Support(user) => Arc::new(Conversation::support(user, &UserId::team())),
+            Target::Conversation(id) => self.member(who, *id).await?.conversation,
+        };
         self.announcer.typing(&conversation, who.user.clone(), active).await;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a live session does with each frame.
 
 use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal, Role};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal, Role, UserId};
 use crate::wire::server::Fault;
 use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
@@ -36,18 +36,9 @@ impl Live {
     }
 
     fn on_send(&mut self, send: client::Send) {
-        let target = match (send.to, send.conversation) {
-            (Some(person), None) if send.for_team && self.identity.role == Role::Admin => Target::Support(person),
-            (Some(_), None) if send.for_team => {
-                let refusal = Refusal::new(Code::Forbidden, "only agents write for the team");
-                return self.refuse_send(refusal, send.key, None);
-            }
-            (Some(person), None) => Target::to(&self.identity.user, person),
-            (None, Some(conversation)) => Target::Conversation(conversation),
-            _ => {
-                let refusal = Refusal::new(Code::Invalid, "a send has either `to` or `conversation`");
-                return self.refuse_send(refusal, send.key, None);
-            }
+        let target = match self.target(send.to, send.conversation, send.for_team) {
+            Ok(target) => target,
+            Err(refusal) => return self.refuse_send(refusal, send.key, None),
         };
         let for_team = self.identity.role == Role::Admin;
         let sender = self.identity.user.clone();
@@ -73,18 +64,34 @@ impl Live {
         }));
     }
 
+    /// Whom a frame is to.
+    fn target(
+        &self,
+        to: Option<UserId>,
+        conversation: Option<ConversationId>,
+        for_team: bool,
+    ) -> Result<Target, Refusal> {
+        match (to, conversation) {
+            (Some(person), None) if for_team && self.identity.role == Role::Admin => Ok(Target::Support(person)),
+            (Some(_), None) if for_team => Err(Refusal::new(Code::Forbidden, "only agents write for the team")),
+            (Some(person), None) => Ok(Target::to(&self.identity.user, person)),
+            (None, Some(conversation)) => Ok(Target::Conversation(conversation)),
+            _ => Err(Refusal::new(Code::Invalid, "there must be either `to` or `conversation`")),
+        }
+    }
+
     fn on_typing(&mut self, typing: client::Typing) {
-        let conversation = match (typing.to, typing.conversation) {
-            (Some(person), None) => Target::to(&self.identity.user, person).conversation(&self.identity.user),
-            (None, Some(conversation)) => conversation,
-            _ => return self.refuse(Refusal::new(Code::Invalid, "typing has either `to` or `conversation`")),
+        let target = match self.target(typing.to, typing.conversation, typing.for_team) {
+            Ok(target) => target,
+            Err(refusal) => return self.refuse(refusal),
         };
+        let conversation = target.conversation(&self.identity.user);
         if !self.typing.is_news(conversation, typing.active, tokio::time::Instant::now()) {
             return;
         }
         let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         self.exclusive = Some(Box::pin(async move {
-            if let Err(refusal) = services.chat.typing(&who, conversation, typing.active).await {
+            if let Err(refusal) = services.chat.typing(&who, &target, typing.active).await {
                 outbox.push(refused(&services, refusal, Some(conversation)));
             }
             Change::None

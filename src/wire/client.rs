@@ -89,6 +89,9 @@ pub struct Typing {
     pub to: Option<UserId>,
     /// … or into this conversation. Exactly one of the two.
     pub conversation: Option<ConversationId>,
+    /// As in [`Send`].
+    #[serde(default)]
+    pub for_team: bool,
     /// Whether they do.
     pub active: bool,
 }

@@ -15,7 +15,7 @@ use super::view::{Parties, View};
 use super::words::MessageObject;
 use crate::delivery::SharedMessage;
 use crate::model::limits::STORE_PAUSE;
-use crate::model::{Conversation, Identity, Message, Profile, Refusal, UserId};
+use crate::model::{ConversationId, Identity, Message, Profile, Refusal, UserId};
 use crate::wire::Form;
 use crate::wire::socketio::{MAIN, Writer};
 
@@ -135,15 +135,19 @@ pub(super) async fn sent(
 pub(super) async fn other_side(
     desk: &Desk,
     viewer: &Identity,
-    conversation: Arc<Conversation>,
+    conversation: ConversationId,
     member: &UserId,
 ) -> Option<UserId> {
     let alias = insist(|| desk.people.alias()).await?;
     let view = View { viewer, alias: alias.as_ref() };
-    let is_own = view.is_own_side(member);
-    // An agent writes as the team.
-    let member = if conversation.has(member) { member.clone() } else { UserId::team() };
-    (!is_own && !view.is_own_side(&member)).then(|| view.member(&member))
+    let conversation = match view.conversation_of(conversation, member) {
+        Some(conversation) => Arc::new(conversation),
+        None => insist(|| desk.services.chat.member(viewer, conversation)).await?.conversation,
+    };
+    // An agent does it as the team.
+    let acting = if conversation.has(member) { member.clone() } else { UserId::team() };
+    let is_own = view.is_own_side(member) || view.is_own_side(&acting);
+    (!is_own).then(|| view.member(&acting))
 }
 
 /// Asks until there is an answer, as long as asking again can help: the store may be away. None where it cannot, as for

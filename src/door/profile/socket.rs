@@ -21,7 +21,9 @@ use crate::delivery::{Item, Outbox, SharedMessage};
 use crate::door::engineio::{self, EngineSocket, Opening, Outgoing};
 use crate::door::socketio::{Connection, INVALID_NAMESPACE, Input};
 use crate::door::websocket::Fault as Broken;
-use crate::model::limits::{FRAME_BYTES_MAX, PROFILE_OVERLAP, REPLIES_MAX, SOCKETIO_HELLO_WAIT, TYPISTS_MAX};
+use crate::model::limits::{
+    FRAME_BYTES_MAX, PROFILE_OVERLAP, REPLIES_MAX, SOCKETIO_HELLO_WAIT, TYPING_HOLDS, TYPISTS_MAX,
+};
 use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, UserId};
 use crate::session::{Gone, Incoming, Manners, Outward, Socket};
 use crate::wire::client::{Hello, Mark, Send, Typing};
@@ -173,11 +175,12 @@ impl ChatSocket {
             Said::Authenticate(token) => self.on_token(token, id),
             _ if self.viewer.is_none() => self.refuse(id, "Not authenticated", Code::NotHello),
             Said::Send(outbound) => self.on_send(outbound, id),
-            Said::Read(Some(from)) => {
-                self.about(&from, id, |conversation| ClientFrame::Read(Mark { conversation, seq: None }))
-            }
-            Said::Typing { to: Some(to), active } => self.about(&to, id, move |conversation| {
-                ClientFrame::Typing(Typing { to: None, conversation: Some(conversation), active })
+            Said::Read(Some(from)) => self.about(&from, id, |view, other| {
+                ClientFrame::Read(Mark { conversation: view.conversation_with(other), seq: None })
+            }),
+            Said::Typing { to: Some(to), active } => self.about(&to, id, move |view, other| {
+                let (for_team, to) = addressee(view, other);
+                ClientFrame::Typing(Typing { to: Some(to), conversation: None, for_team, active })
             }),
             Said::Join(who) => self.on_join(who.as_deref(), id),
             Said::Read(None) | Said::Typing { to: None, .. } => self.refuse(id, "A user id is required", Code::Invalid),
@@ -206,11 +209,7 @@ impl ChatSocket {
             self.callbacks.push((key.clone(), id));
         }
         self.with_view(move |view| {
-            let (for_team, to) = match view.support_of(&to) {
-                Some(_) if view.is_agent() => (true, to.clone()),
-                Some(_) => (false, UserId::team()),
-                None => (false, to.clone()),
-            };
+            let (for_team, to) = addressee(view, &to);
             ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text })
         })
     }
@@ -232,13 +231,13 @@ impl ChatSocket {
         &mut self,
         other: &str,
         id: Option<u64>,
-        frame: impl FnOnce(ConversationId) -> ClientFrame + std::marker::Send + 'static,
+        frame: impl FnOnce(&View<'_>, &UserId) -> ClientFrame + std::marker::Send + 'static,
     ) -> Incoming {
         let Ok(other) = other.parse::<UserId>() else { return self.refuse(id, "A user id is required", Code::Invalid) };
         if let Some(id) = id {
             self.replies.push_back(callback(id, &json!({ "success": true, "ok": true })));
         }
-        self.with_view(move |view| frame(view.conversation_with(&other)))
+        self.with_view(move |view| frame(view, &other))
     }
 
     fn on_join(&mut self, who: Option<&str>, id: Option<u64>) -> Incoming {
@@ -363,7 +362,7 @@ impl ChatSocket {
         let message = &shared.message;
         let offset = self.note(message.conversation, message.seq);
         if message.sender != viewer.user {
-            self.typists.forget(message.conversation);
+            self.typists.forget(message.conversation, &message.sender);
             self.tell(render::received(self.desk.clone(), viewer, shared, offset));
         } else if message.key.as_str().starts_with(&self.id.mark()) {
             self.tell(render::sent(self.desk.clone(), viewer, message.clone(), None, offset));
@@ -383,7 +382,7 @@ impl ChatSocket {
     }
 
     fn on_fault(&mut self, fault: Fault) {
-        let Fault { code, message, key, retry_after_ms, .. } = fault;
+        let Fault { code, message, key, conversation, retry_after_ms } = fault;
         match (code, key) {
             (_, Some(key)) => {
                 let told = json!({
@@ -409,6 +408,8 @@ impl ChatSocket {
             }
             // Such a page has no cursors of its own, and reads its history anew.
             (Code::Reset, None) => {}
+            // Nothing was said there yet: there is nothing to be read.
+            (Code::Forbidden, None) if conversation.is_some() => {}
             (code, None) => {
                 let told = json!({ "message": message, "code": code, "retryAfterMs": retry_after_ms });
                 self.replies.push_back(event(self.desk.profile.hears.error, &told, None));
@@ -420,9 +421,7 @@ impl ChatSocket {
         let Some(viewer) = self.viewer.clone().filter(|_| cursor.read > Seq::ZERO) else { return };
         let desk = self.desk.clone();
         self.tell(async move {
-            let member = || desk.services.chat.member(&viewer, conversation);
-            let Some(membership) = insist(member).await else { return Vec::new() };
-            let reader = render::other_side(&desk, &viewer, membership.conversation, &cursor.user).await;
+            let reader = render::other_side(&desk, &viewer, conversation, &cursor.user).await;
             let told = |reader: UserId| {
                 let told = json!({ "readBy": reader, "conversationId": conversation, "seq": cursor.read });
                 event(desk.profile.hears.read, &told, None)
@@ -432,8 +431,10 @@ impl ChatSocket {
     }
 
     fn on_typing(&mut self, conversation: ConversationId, user: UserId, active: bool) {
-        let Some(viewer) = self.viewer.clone().filter(|_| self.typists.note(conversation, active)) else { return };
-        self.tell(typing(self.desk.clone(), viewer, conversation, Some(user), active));
+        let Some(viewer) = self.viewer.clone().filter(|_| self.typists.note(conversation, &user, active)) else {
+            return;
+        };
+        self.tell(typing(self.desk.clone(), viewer, conversation, user, active));
     }
 
     /// Writes what was put into words. Ready when nothing waits.
@@ -462,29 +463,32 @@ impl ChatSocket {
     /// Tells that somebody has stopped writing who did not say so.
     fn poll_typists(&mut self, cx: &mut Context<'_>) {
         if self.telling.is_none()
-            && let Poll::Ready(conversation) = self.typists.poll_silent(cx)
+            && let Poll::Ready((conversation, user)) = self.typists.poll_silent(cx)
             && let Some(viewer) = self.viewer.clone()
         {
-            self.tell(typing(self.desk.clone(), viewer, conversation, None, false));
+            self.tell(typing(self.desk.clone(), viewer, conversation, user, false));
         }
     }
 }
 
-/// The event that somebody writes in a conversation, or has stopped; the only other one in it, where nobody is named.
+/// Whom a frame to somebody is to, and whether it is for the team.
+fn addressee(view: &View<'_>, other: &UserId) -> (bool, UserId) {
+    match view.support_of(other) {
+        Some(_) if view.is_agent() => (true, other.clone()),
+        Some(_) => (false, UserId::team()),
+        None => (false, other.clone()),
+    }
+}
+
+/// The event that somebody writes in a conversation, or has stopped.
 async fn typing(
     desk: Arc<Desk>,
     viewer: Arc<Identity>,
     conversation: ConversationId,
-    user: Option<UserId>,
+    user: UserId,
     active: bool,
 ) -> Vec<Bytes> {
-    let member = || desk.services.chat.member(&viewer, conversation);
-    let Some(membership) = insist(member).await else { return Vec::new() };
-    let others = membership.conversation.members.iter().find(|member| **member != membership.seat).cloned();
-    let Some(user) = user.or(others) else { return Vec::new() };
-    let Some(user) = render::other_side(&desk, &viewer, membership.conversation, &user).await else {
-        return Vec::new();
-    };
+    let Some(user) = render::other_side(&desk, &viewer, conversation, &user).await else { return Vec::new() };
     let name = if active { desk.profile.hears.typing } else { desk.profile.hears.stop_typing };
     vec![event(name, &json!({ "userId": user, "from": user, "conversationId": conversation }), None)]
 }
@@ -553,36 +557,36 @@ impl Socket for ChatSocket {
     }
 }
 
-/// Conversations in which the other side writes, and until when that holds.
+/// Who writes where, and until when that holds.
 #[derive(Default)]
 struct Typists {
-    until: Vec<(ConversationId, Instant)>,
+    until: Vec<(ConversationId, UserId, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Typists {
     /// Notes what was said; answers whether the page is to be told.
-    fn note(&mut self, conversation: ConversationId, active: bool) -> bool {
+    fn note(&mut self, conversation: ConversationId, user: &UserId, active: bool) -> bool {
         let knew = self.until.len();
-        self.until.retain(|(of, _)| *of != conversation);
+        self.until.retain(|(at, who, _)| *at != conversation || who != user);
         if !active {
             return self.until.len() < knew;
         }
         if self.until.len() >= TYPISTS_MAX {
             return false;
         }
-        self.until.push((conversation, Instant::now() + crate::model::limits::TYPING_HOLDS));
+        self.until.push((conversation, user.clone(), Instant::now() + TYPING_HOLDS));
         true
     }
 
-    /// A message ends the writing of it: the page sees that by itself.
-    fn forget(&mut self, conversation: ConversationId) {
-        self.until.retain(|(of, _)| *of != conversation);
+    /// A message ends its writing: the page sees that by itself.
+    fn forget(&mut self, conversation: ConversationId, user: &UserId) {
+        self.until.retain(|(at, who, _)| *at != conversation || who != user);
     }
 
-    /// A conversation in which somebody has not been heard for too long.
-    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<ConversationId> {
-        let Some(&(conversation, until)) = self.until.iter().min_by_key(|(_, until)| *until) else {
+    /// Somebody who has not been heard for too long.
+    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<(ConversationId, UserId)> {
+        let Some((conversation, user, until)) = self.until.iter().min_by_key(|(_, _, until)| *until).cloned() else {
             self.timer = None;
             return Poll::Pending;
         };
@@ -591,8 +595,8 @@ impl Typists {
             timer.as_mut().reset(until);
         }
         ready!(timer.as_mut().poll(cx));
-        self.forget(conversation);
-        Poll::Ready(conversation)
+        self.forget(conversation, &user);
+        Poll::Ready((conversation, user))
     }
 }
 

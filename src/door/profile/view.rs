@@ -22,7 +22,7 @@ pub(super) struct Parties {
     pub(super) agent: Option<UserId>,
 }
 
-impl<'a> View<'a> {
+impl View<'_> {
     pub(super) fn is_agent(&self) -> bool {
         self.viewer.role == Role::Admin
     }
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
 
     /// Whose conversation with the team is meant by a conversation of the viewer with this other; none if it is no
     /// matter of the team.
-    pub(super) fn support_of(&self, other: &'a UserId) -> Option<&'a UserId> {
+    pub(super) fn support_of<'b>(&'b self, other: &'b UserId) -> Option<&'b UserId> {
         if self.is_agent() {
             Some(other)
         } else if self.alias == Some(other) || *other == UserId::team() {
@@ -45,6 +45,14 @@ impl<'a> View<'a> {
         } else {
             None
         }
+    }
+
+    /// The viewer's conversation of this id with somebody, known without asking anybody: also before it began.
+    pub(super) fn conversation_of(&self, id: ConversationId, other: &UserId) -> Option<Conversation> {
+        let team = UserId::team();
+        let direct = Conversation::direct(&self.viewer.user, other);
+        let support = [&self.viewer.user, other].map(|user| Conversation::support(user, &team));
+        std::iter::once(direct).chain(support).find(|conversation| conversation.id == id)
     }
 
     /// The two sides of a message. The team is one stable person to users; to each agent, it is that agent: their pages

@@ -1,0 +1,237 @@
+// Plays an admin and a user of a classic chat with the official client, as its unchanged page does, against the addresses
+// given. Prints one line for each thing that it saw, and fails at the first that is wrong.
+//
+// Environment: NODES (URLs, comma-separated), TRANSPORTS (e.g. "websocket", "polling", "polling,websocket"),
+// ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"), MODULES (where the clients are).
+const assert = require("node:assert/strict");
+const path = require("node:path");
+const modules = process.env.MODULES;
+const { io } = require(path.join(modules, "socket.io-client"));
+const nodes = process.env.NODES.split(",");
+const transports = process.env.TRANSPORTS.split(",");
+const tokens = { "agent-1": process.env.ADMIN_TOKEN, "user-1": process.env.USER_TOKEN, "user-2": process.env.OTHER_TOKEN };
+
+const WAIT = 20_000;
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// A page: it authenticates on every connect, and keeps what it hears.
+class Page {
+  constructor(id, url, options = {}) {
+    this.id = id;
+    this.heard = [];
+    this.url = url;
+    this.socket = io(url, {
+      transports, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 500, timeout: 20000, forceNew: true,
+      ...options,
+    });
+    this.socket.on("connect", () => this.socket.emit("authenticate", options.token ?? tokens[id]));
+    this.socket.onAny((name, ...args) => this.heard.push({ name, args }));
+  }
+
+  // The next event of this name, heard since the last one that was taken.
+  async next(name, test = () => true) {
+    const until = Date.now() + WAIT;
+    while (Date.now() < until) {
+      const at = this.heard.findIndex((event) => event.name === name && test(event.args[0]));
+      if (at >= 0) return this.heard.splice(at, 1)[0].args[0];
+      await sleep(5);
+    }
+    throw new Error(`${this.id} did not hear ${name}; but ${JSON.stringify(this.heard)}`);
+  }
+
+  async ready() {
+    const answer = await this.next("authenticated", (answer) => answer.success);
+    assert.equal(answer.userId, this.id);
+    return this;
+  }
+
+  count(name) { return this.heard.filter((event) => event.name === name).length; }
+
+  rest(method, route, body) {
+    return fetch(`${this.url}/api/chat/${route}`, {
+      method,
+      headers: { authorization: `Bearer ${tokens[this.id]}`, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    }).then(async (answer) => ({ status: answer.status, body: await answer.json() }));
+  }
+
+  close() { this.socket.close(); }
+}
+
+const saw = (what) => console.log(`ok ${what}`);
+const node = (n) => nodes[n % nodes.length];
+const page = (id, n, options) => new Page(id, node(n), options);
+
+async function refusals() {
+  const wrong = page("user-1", 0, { token: "a.b.c" });
+  assert.deepEqual(await wrong.next("authenticated"), { success: false, message: "Invalid token" });
+  wrong.socket.emit("authenticate");
+  assert.deepEqual(await wrong.next("authenticated"), { success: false, message: "No token provided" });
+  wrong.socket.emit("send-message", { receiverId: "agent-1", message: "hi" });
+  assert.equal((await wrong.next("error")).message, "Not authenticated");
+  wrong.socket.emit("authenticate", { token: `Bearer ${tokens["user-1"]}` });
+  await wrong.ready();
+  for (const body of [{}, { receiverId: "agent-1" }, { receiverId: "agent-1", message: "  " }, undefined, null, 7]) {
+    wrong.socket.emit("send-message", body);
+    assert.equal((await wrong.next("error")).message, "Receiver ID and message are required");
+  }
+  wrong.socket.emit("send-message", { receiverId: "agent-1", message: Buffer.from("x") });
+  assert.match((await wrong.next("error")).message, /Binary/);
+  wrong.socket.emit("authenticate", tokens["user-1"]);
+  await wrong.ready();
+  wrong.close();
+
+  const namespace = io(`${node(0)}/nowhere`, { transports, forceNew: true, reconnection: false });
+  const refused = await new Promise((done) => namespace.on("connect_error", done));
+  assert.equal(refused.message, "Invalid namespace");
+  namespace.close();
+
+  const handshake = io(node(0), { transports, forceNew: true, reconnection: false, auth: { token: "wrong" } });
+  assert.equal((await new Promise((done) => handshake.on("connect_error", done))).message, "Invalid token");
+  handshake.close();
+  const unauthorized = await fetch(`${node(0)}/api/chat/unread-count`);
+  assert.equal(unauthorized.status, 401);
+  assert.deepEqual(await unauthorized.json(), { success: false, message: "No token provided" });
+  const invalid = await fetch(`${node(0)}/api/chat/unread-count`, { headers: { authorization: "Bearer x.y.z" } });
+  assert.deepEqual(await invalid.json(), { success: false, message: "Invalid token" });
+  const bare = await fetch(`${node(0)}/socket.io/`);
+  assert.equal(bare.status, 400);
+  assert.deepEqual(await bare.json(), { code: 0, message: "Transport unknown" });
+  saw("refusals");
+}
+
+async function old() {
+  const { default: io2 } = { default: require(path.join(modules, "socket.io-client-2")) };
+  const answer = await fetch(`${node(0)}/socket.io/?EIO=3&transport=polling`);
+  assert.equal(answer.status, 400);
+  assert.deepEqual(await answer.json(), { code: 5, message: "Unsupported protocol version" });
+  const socket = io2(node(0), { transports: ["polling"], reconnection: false, forceNew: true });
+  await new Promise((done) => socket.on("connect_error", done));
+  socket.close();
+  saw("an old client is told so");
+}
+
+async function talk() {
+  const admin = await page("agent-1", 0).ready();
+  const user = await page("user-1", 1).ready();
+  const second = await page("user-1", 2).ready();
+
+  const found = await user.rest("GET", "admin");
+  assert.equal(found.status, 200);
+  const team = found.body._id;
+  assert.equal(team, "agent-1");
+  assert.equal(typeof found.body.name, "string");
+  assert.deepEqual((await user.rest("GET", "conversations")), { status: 403, body: { message: "Access denied" } });
+
+  user.socket.emit("typing", { receiverId: team });
+  assert.equal((await admin.next("user-typing")).userId, "user-1");
+  user.socket.emit("stop-typing", { receiverId: team });
+  assert.equal((await admin.next("user-stop-typing")).userId, "user-1");
+  user.socket.emit("typing", { receiverId: team });
+  await admin.next("user-typing");
+  const since = Date.now();
+  assert.equal((await admin.next("user-stop-typing")).userId, "user-1");
+  assert.ok(Date.now() - since > 3_000, "typing ends by itself");
+
+  const before = (await admin.rest("GET", "unread-count")).body.count;
+  user.socket.emit("send-message", { receiverId: team, message: "  I need help  " });
+  const sent = await user.next("message-sent");
+  const got = await admin.next("receive-message");
+  for (const message of [sent, got]) {
+    assert.match(message._id, /^[0-9a-f]{24}$/);
+    assert.equal(message.message, "I need help");
+    assert.equal(message.sender._id, "user-1");
+    assert.equal(typeof message.sender.name, "string");
+    assert.equal(typeof message.sender.email, "string");
+    assert.equal(message.receiver._id, "agent-1");
+    assert.equal(message.read, false);
+    assert.match(message.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  }
+  assert.equal(sent._id, got._id);
+  assert.equal((await admin.rest("GET", "unread-count")).body.count, before + 1);
+
+  const rows = (await admin.rest("GET", "conversations")).body;
+  assert.ok(Array.isArray(rows));
+  const row = rows.find((row) => row._id === "user-1");
+  assert.equal(row.lastMessage, "I need help");
+  assert.ok(row.unreadCount >= 1 && typeof row.name === "string" && typeof row.email === "string");
+
+  admin.socket.emit("mark-read", { senderId: "user-1" });
+  assert.equal((await user.next("messages-read")).readBy, team);
+  assert.equal((await admin.rest("GET", "unread-count")).body.count, 0);
+
+  admin.socket.emit("send-message", { receiverId: "user-1", message: "How can I help?" });
+  const answer = await user.next("receive-message");
+  assert.deepEqual([answer.sender._id, answer.receiver._id, answer.agent._id], [team, "user-1", "agent-1"]);
+  assert.equal((await admin.next("message-sent")).sender._id, "agent-1");
+  assert.equal((await second.next("receive-message")).message, "How can I help?");
+  await sleep(300);
+  assert.equal(second.count("message-sent"), 0, "only the sending socket hears message-sent");
+  assert.equal(second.count("receive-message"), 0, "once");
+
+  const tempId = `t-${Date.now()}`;
+  const called = await user.socket.timeout(WAIT).emitWithAck("send-message", { to: team, text: "Called back", tempId });
+  assert.deepEqual([called.success, called.ok, called.tempId, called.message.message], [true, true, tempId, "Called back"]);
+  const again = await user.socket.timeout(WAIT).emitWithAck("send-message", { to: team, text: "Called back", tempId });
+  assert.equal(again.message._id, called.message._id, "a retry is the same message");
+  assert.equal((await admin.next("receive-message")).message, "Called back");
+
+  const posted = await user.rest("POST", "send", { receiverId: team, message: "By post" });
+  assert.equal(posted.status, 201);
+  assert.equal(posted.body.message, "By post");
+  assert.equal((await admin.next("receive-message"))._id, posted.body._id);
+  assert.deepEqual(await user.rest("POST", "send", {}), { status: 400, body: { message: "Receiver and message are required" } });
+
+  const history = await admin.rest("GET", "messages/user-1");
+  const texts = history.body.map((message) => message.message);
+  assert.deepEqual(texts.slice(-4), ["I need help", "How can I help?", "Called back", "By post"]);
+  const last = history.body.at(-1);
+  assert.deepEqual([last.sender._id, last.__v, typeof last.updatedAt], ["user-1", 0, "string"]);
+  await user.next("messages-read");
+  const own = (await user.rest("GET", `messages/${team}`)).body;
+  assert.deepEqual(own.map((message) => message._id), history.body.map((message) => message._id));
+  assert.equal(own.find((message) => message.message === "I need help").read, true);
+
+  for (const each of [admin, user, second]) each.close();
+  saw("an admin and a user talk");
+}
+
+// A connection is lost, again and again: what was missed comes, once and in order, without a line of the page's doing.
+async function recovery() {
+  const admin = await page("agent-1", 0).ready();
+  const user = await page("user-2", 1).ready();
+  const expected = [];
+  let recovered = 0;
+  user.socket.on("connect", () => { if (user.socket.recovered) recovered += 1; });
+  for (let round = 0; round < 3; round += 1) {
+    for (let n = 0; n < 5; n += 1) {
+      const text = `round ${round} message ${n}`;
+      expected.push(text);
+      admin.socket.emit("send-message", { receiverId: "user-2", message: text });
+      if (n === 2) user.socket.io.engine.close();
+    }
+    for (let n = 0; n < 5; n += 1) await admin.next("message-sent");
+    await user.ready();
+  }
+  const got = [];
+  while (got.length < expected.length) got.push((await user.next("receive-message")).message);
+  await sleep(500);
+  assert.equal(user.count("receive-message"), 0, "nothing twice");
+  assert.deepEqual(got, expected);
+  assert.equal(recovered, 3);
+  admin.close();
+  user.close();
+  saw("what was missed comes after a lost connection");
+}
+
+(async () => {
+  await refusals();
+  await old();
+  await talk();
+  await recovery();
+  console.log("PASS");
+  process.exit(0);
+})().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
