@@ -20,9 +20,6 @@ pub const INBOX_ROWS_MAX: usize = 200;
 pub const OFFSET_BYTES_MAX: usize = 8 * 1024;
 /// The random part of the name that a recoverable Socket.IO connection is known by.
 pub const PRIVATE_ID_BYTES: usize = 24;
-/// How far before its first authentication a page of the Socket.IO door is shown messages: the store stamps them to the
-/// second.
-pub const PROFILE_OVERLAP: Duration = Duration::from_millis(1_500);
 /// How long a client of the Socket.IO door may take to show its token; then it is closed.
 pub const SOCKETIO_HELLO_WAIT: Duration = Duration::from_secs(20);
 /// Answers of the Socket.IO door itself that wait for one socket; beyond, it is not read.

@@ -29,10 +29,10 @@ pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -
     if let Err(refusal) = services.admission.admit(&*services.chance).await {
         return Err(turn_away(services, socket, refusal, Close::TryLater).await);
     }
-    let (as_of, from) = resume::start(services, resume.as_ref(), since, socket.manners().overlap);
+    let (as_of, from) = resume::start(services, resume.as_ref(), since);
     let seat = services.delivery.join(&identity, as_of, from).await;
     socket.joined(seat.outbox());
-    match resume::begin(services, &identity, &seat, resume).await {
+    match resume::begin(services, &identity, &seat, resume, socket.manners().starts_live).await {
         Ok(()) => Ok(Greeted { identity, seat }),
         Err(refusal) if refusal.code == Code::Invalid => Err(turn_away(services, socket, refusal, Close::Policy).await),
         Err(refusal) => Err(turn_away(services, socket, refusal, Close::TryLater).await),

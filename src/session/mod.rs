@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Verifier;
 use crate::chat::Chat;
 use crate::delivery::{Delivery, Item, Outbox};
-use crate::model::limits::{AS_OF_MARGIN, HELLO_WAIT};
+use crate::model::limits::HELLO_WAIT;
 use crate::model::{Chance, Clock, Identity, StoreTime};
 use crate::wire::client::Resume;
 use crate::wire::{ClientFrame, Close, DecodeError};
@@ -73,7 +73,7 @@ pub trait Socket: Unpin + Send {
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
     /// How strangers are treated.
     fn manners(&self) -> Manners {
-        Manners { hello_wait: HELLO_WAIT, hears_out: false, overlap: AS_OF_MARGIN }
+        Manners { hello_wait: HELLO_WAIT, hears_out: false, starts_live: false }
     }
     /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
     fn authenticated(&mut self, _identity: &Identity) {}
@@ -101,9 +101,10 @@ pub struct Manners {
     pub hello_wait: Duration,
     /// Whether they may try again after a token that does not count.
     pub hears_out: bool,
-    /// How far before its beginning a session that resumes nothing starts: so much of what was sent just then may come
-    /// twice to a client that has read it by other means, and nothing is missed.
-    pub overlap: Duration,
+    /// Whether a session that resumes nothing is shown only what comes from now on: its client has no cursors, and reads
+    /// what was before by other means. Else it starts
+    /// [`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN) before.
+    pub starts_live: bool,
 }
 
 /// What every session of a node uses.

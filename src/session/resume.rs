@@ -8,6 +8,7 @@ use super::Services;
 use crate::delivery::{Outbox, Seat, Start};
 use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
 use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq, StoreTime};
+use crate::store::Since;
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
 use crate::wire::server::Fault;
@@ -20,17 +21,11 @@ const ACTIVITIES_MAX: usize = 1_000;
 
 /// Where in history a session starts – where its client left off, unless that was another history – and from when on
 /// it is owed conversations that its client does not name: never from before `since`.
-pub(super) fn start(
-    services: &Services,
-    resume: Option<&Resume>,
-    since: StoreTime,
-    overlap: Duration,
-) -> (AsOf, StoreTime) {
+pub(super) fn start(services: &Services, resume: Option<&Resume>, since: StoreTime) -> (AsOf, StoreTime) {
     let here = services.delivery.here();
-    match resume.map(|resume| resume.as_of).filter(|as_of| as_of.generation == here.generation) {
-        Some(as_of) => (as_of, as_of.at.minus(AS_OF_MARGIN).max(since)),
-        None => (here, here.at.minus(overlap)),
-    }
+    let left = resume.map(|resume| resume.as_of).filter(|as_of| as_of.generation == here.generation);
+    let as_of = left.unwrap_or(here);
+    (as_of, as_of.at.minus(AS_OF_MARGIN).max(since))
 }
 
 /// Finds what was missed, and opens the outbox with `welcome`. From then on everything comes.
@@ -42,11 +37,20 @@ pub(super) async fn begin(
     identity: &Identity,
     seat: &Seat,
     resume: Option<Resume>,
+    starts_live: bool,
 ) -> Result<(), Refusal> {
     let outbox = seat.outbox();
     let mut refused = Vec::new();
     match resume {
-        None => services.metrics.welcomed.increment(1),
+        None => {
+            services.metrics.welcomed.increment(1);
+            if starts_live {
+                each_active(services, outbox, |conversation, end| {
+                    outbox.start_from([Start { conversation, shown: end, wanted: end }]);
+                })
+                .await?;
+            }
+        }
         Some(resume) if resume.as_of.generation != outbox.as_of().generation => {
             services.metrics.welcomed.increment(1);
             refused.push(Reset::All);
@@ -54,7 +58,11 @@ pub(super) async fn begin(
         Some(resume) => {
             services.metrics.resumed.increment(1);
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
-            find_the_unnamed(services, outbox).await?;
+            // Wants what happened, since the client left, in conversations that it did not name.
+            each_active(services, outbox, |conversation, end| {
+                outbox.want(conversation, end);
+            })
+            .await?;
         }
     }
     // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
@@ -130,17 +138,19 @@ async fn confirm_end(services: &Services, conversation: ConversationId, shown: S
     services.chat.end(conversation).await
 }
 
-/// Wants what happened, since the client left, in conversations that it did not name.
-async fn find_the_unnamed(services: &Services, outbox: &Outbox) -> Result<(), Refusal> {
-    let mut since = crate::store::Since { at: outbox.starts_at(), after: None };
+/// Tells of each conversation with activity since the session's start, and where it ends.
+async fn each_active(
+    services: &Services,
+    outbox: &Outbox,
+    mut tell: impl FnMut(ConversationId, Seq),
+) -> Result<(), Refusal> {
+    let mut since = Since { at: outbox.starts_at(), after: None };
     loop {
         let active = services.chat.active(outbox.seats(), since, ACTIVITIES_MAX).await?;
-        for activity in &active {
-            outbox.want(activity.conversation.id, activity.last_seq);
-        }
+        active.iter().for_each(|activity| tell(activity.conversation.id, activity.last_seq));
         match active.last() {
             Some(last) if active.len() == ACTIVITIES_MAX => {
-                since = crate::store::Since { at: last.activity, after: Some(last.conversation.id) };
+                since = Since { at: last.activity, after: Some(last.conversation.id) };
             }
             _ => return Ok(()),
         }

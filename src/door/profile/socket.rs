@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::http::header::AUTHORIZATION;
 use bytes::Bytes;
@@ -21,10 +22,8 @@ use crate::delivery::{Item, Outbox, SharedMessage};
 use crate::door::engineio::{self, EngineSocket, Opening, Outgoing};
 use crate::door::socketio::{Connection, INVALID_NAMESPACE, Input};
 use crate::door::websocket::Fault as Broken;
-use crate::model::limits::{
-    FRAME_BYTES_MAX, PROFILE_OVERLAP, REPLIES_MAX, SOCKETIO_HELLO_WAIT, TYPING_HOLDS, TYPISTS_MAX,
-};
-use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, UserId};
+use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT, TYPING_HOLDS, TYPISTS_MAX};
+use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, StoreTime, UserId};
 use crate::session::{Gone, Incoming, Manners, Outward, Socket};
 use crate::wire::client::{Hello, Mark, Send, Typing};
 use crate::wire::server::{Fault, Sent};
@@ -57,6 +56,9 @@ pub(super) struct ChatSocket {
     /// What the client calls this connection when it comes back.
     id: PrivateId,
     shown: Shown,
+    /// Nothing from before this is owed, in conversations of which nothing was shown: the client's first connection began
+    /// then.
+    since: StoreTime,
     /// Packets to write. Bounded: at [`REPLIES_MAX`] the client is not read.
     replies: VecDeque<Bytes>,
     is_unflushed: bool,
@@ -88,6 +90,7 @@ impl ChatSocket {
             outbox: None,
             id,
             shown: Shown::default(),
+            since: StoreTime(0),
             replies: VecDeque::new(),
             is_unflushed: false,
             telling: None,
@@ -155,6 +158,7 @@ impl ChatSocket {
         let (id, known) = self.desk.recovery.as_ref()?.open(id, offset, self.desk.services.clock.now())?;
         self.id = id;
         self.shown = Shown::of(&known.resume, self.desk.services.delivery.here().at);
+        self.since = known.since;
         self.entry = Entry::Recovering;
         Some(Incoming::Known(Box::new(known)))
     }
@@ -291,7 +295,7 @@ impl ChatSocket {
     fn offset(&self) -> Option<String> {
         let (recovery, viewer, outbox) = (self.desk.recovery.as_ref()?, self.viewer.as_ref()?, self.outbox.as_ref()?);
         let as_of = self.desk.services.delivery.as_of_written(outbox);
-        recovery.seal(&self.id, viewer, as_of, outbox.starts_at(), &self.shown)
+        recovery.seal(&self.id, viewer, as_of, self.since, &self.shown)
     }
 
     /// Notes that the client is shown this, and answers what it is to bring back then.
@@ -495,7 +499,7 @@ async fn typing(
 
 impl Socket for ChatSocket {
     fn manners(&self) -> Manners {
-        Manners { hello_wait: SOCKETIO_HELLO_WAIT, hears_out: true, overlap: PROFILE_OVERLAP }
+        Manners { hello_wait: SOCKETIO_HELLO_WAIT, hears_out: true, starts_live: true }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
@@ -546,6 +550,10 @@ impl Socket for ChatSocket {
     }
 
     fn joined(&mut self, outbox: &Arc<Outbox>) {
+        if self.entry != Entry::Recovering {
+            // The store stamps messages to the second.
+            self.since = outbox.as_of().at.minus(Duration::from_secs(1));
+        }
         self.outbox = Some(outbox.clone());
     }
 
