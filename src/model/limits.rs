@@ -282,3 +282,5 @@ pub const RELAY_HEAD_BYTES_MAX: usize = 256;
 pub const RELAYED_DONE_MAX: usize = 4;
 /// Bytes of the frames of one bridged WebSocket that are gathered for one relayed body; more wait in the socket.
 pub const BRIDGE_BYTES_MAX: usize = 16 * 1024;
+/// Frames of other nodes that wait to be taken by this one; beyond, they are dropped, and sent again by who sent them.
+pub const NODE_FRAMES_MAX: usize = 4 * 1024;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use switchboard::bus::local::LocalHub;
 use switchboard::door::engineio::{Carrier, Relay, Settings};
 use switchboard::model::NodeId;
 use tokio::time::{Instant, sleep, timeout};
@@ -257,4 +258,20 @@ async fn heartbeats_cross_the_bridge() {
     assert_eq!(socket.text().await, "2");
     socket.closed().await; // nobody answered
     cluster.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn the_bus_carries_requests() {
+    let hub = LocalHub::default();
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let (bus, _events) = hub.join();
+        nodes.push(Server::start_on_bus(calm(), Arc::new(bus)).await);
+    }
+    let session = nodes[0].open().await;
+    let elsewhere = Polling { server: &nodes[1], ..session };
+    for n in 0..10 {
+        assert_eq!(elsewhere.post(&format!("4{n}")).await.0, 200);
+        assert_eq!(elsewhere.poll().await, (200, format!("4{n}")));
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
-use switchboard::door::engineio::{EngineIo, Layer, Relay, Sessions, Settings, routes};
+use switchboard::bus::Bus;
+use switchboard::door::engineio::{BusCarrier, Carrier, EngineIo, Layer, Relay, Sessions, Settings, listen, routes};
 use switchboard::door::listener::{ListenerSettings, serve};
 use switchboard::door::origin::Origins;
 use switchboard::model::{Chance, NodeId, SystemChance};
@@ -60,17 +61,36 @@ impl Server {
 
     /// As a node among others.
     pub(crate) async fn start_in(settings: Settings, origins: Vec<&str>, wires: Option<&Arc<Wires>>) -> Self {
+        Self::start_with(settings, origins, async |node, sessions| {
+            let wires = wires?;
+            let relay = relay(node, settings, sessions, Arc::clone(wires) as _);
+            wires.connect(node, &relay);
+            Some(relay)
+        })
+        .await
+    }
+
+    /// As a node among those of a bus.
+    pub(crate) async fn start_on_bus(settings: Settings, bus: Arc<dyn Bus>) -> Self {
+        Self::start_with(settings, Vec::new(), async |node, sessions| {
+            let relay = relay(node, settings, sessions, Arc::new(BusCarrier(Arc::clone(&bus))));
+            tokio::spawn(listen(Arc::clone(&relay), node, &bus).await);
+            Some(relay)
+        })
+        .await
+    }
+
+    async fn start_with(
+        settings: Settings,
+        origins: Vec<&str>,
+        connect: impl AsyncFnOnce(NodeId, Arc<Sessions>) -> Option<Arc<Relay>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let sessions = Sessions::new(settings.sessions_max, settings.guests_per_address_max);
         let origins = Arc::new(Origins::new(origins.into_iter().map(|origin| origin.parse().unwrap()).collect()));
         let node = NodeId(SystemChance.bits());
-        let relay = wires.map(|wires| {
-            let (chance, drain) = (Arc::new(SystemChance), CancellationToken::new());
-            let relay = Relay::new(node, settings, chance, Arc::clone(&sessions), Arc::clone(wires) as _, drain);
-            wires.connect(node, &relay);
-            relay
-        });
+        let relay = connect(node, Arc::clone(&sessions)).await;
         let door = |layer: Arc<dyn Layer>, sessions: &Arc<Sessions>| EngineIo {
             node,
             chance: Arc::new(SystemChance),
@@ -146,6 +166,10 @@ impl Server {
         assert_eq!(socket.text().await, r#"42["auth",{}]"#);
         socket
     }
+}
+
+fn relay(node: NodeId, settings: Settings, sessions: Arc<Sessions>, carrier: Arc<dyn Carrier>) -> Arc<Relay> {
+    Relay::new(node, settings, Arc::new(SystemChance), sessions, carrier, CancellationToken::new())
 }
 
 pub(crate) fn client() -> reqwest::Client {

@@ -13,7 +13,7 @@ use super::relay::{Done, Relay};
 use crate::door::websocket::{Fault, Message, WebSocket};
 use crate::model::limits::{BRIDGE_BYTES_MAX, PAYLOAD_PACKETS_MAX};
 use crate::wire::engineio::payload;
-use crate::wire::engineio::{CLOSE, Packet, Refused, Sid};
+use crate::wire::engineio::{CLOSE, NOOP, Packet, Refused, Sid};
 use crate::wire::relay::{Ask, Via};
 
 /// Makes the WebSocket the session's, or closes it; then polling goes on. The session agreed to try it.
@@ -120,7 +120,8 @@ impl<'a> Bridge<'a> {
 
 /// Says to the client what was polled; false when that was the end.
 async fn say(websocket: &mut WebSocket, payload: &str) -> Result<bool, Fault> {
-    for packet in payload::split(payload) {
+    // What released a poll is of no use to a client that does not poll.
+    for packet in payload::split(payload).filter(|packet| *packet != Ok(NOOP)) {
         let is_last = packet == Ok(CLOSE);
         let message = packet.map_or_else(|bytes| Message::Binary(bytes.into()), |text| Message::Text(text.into()));
         websocket.feed(message).await?;

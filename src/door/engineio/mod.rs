@@ -6,6 +6,7 @@
 //! ([`relayed`]); a WebSocket that came to the wrong node is a [`bridge`] of such requests.
 
 mod bridge;
+mod carrier;
 mod cors;
 mod heartbeat;
 mod http;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
+pub use carrier::{BusCarrier, listen};
 pub use http::{EngineIo, routes};
 pub use relay::{Carrier, Relay};
 pub use sessions::Sessions;
