@@ -7,7 +7,7 @@ use bytes::Bytes;
 use switchboard::door::engineio::{Ended, EngineSocket, Incoming, Layer, Opening, Outgoing, Run};
 
 /// The layer.
-pub struct Echo;
+pub(crate) struct Echo;
 
 impl Layer for Echo {
     fn run(self: Arc<Self>, socket: EngineSocket, _opening: Opening) -> Run {
@@ -31,7 +31,7 @@ async fn echo(mut socket: EngineSocket) {
 }
 
 /// The next thing that comes in. What was said before is sent while that is waited for.
-pub async fn next(socket: &mut EngineSocket) -> Incoming {
+pub(crate) async fn next(socket: &mut EngineSocket) -> Incoming {
     poll_fn(|cx| {
         let incoming = socket.poll_incoming(cx);
         if incoming.is_pending() {
@@ -43,7 +43,7 @@ pub async fn next(socket: &mut EngineSocket) -> Incoming {
 }
 
 /// Says something.
-pub async fn send(socket: &mut EngineSocket, packet: Outgoing) -> Result<(), Ended> {
+pub(crate) async fn send(socket: &mut EngineSocket, packet: Outgoing) -> Result<(), Ended> {
     poll_fn(|cx| socket.poll_ready(cx)).await?;
     socket.start_send(packet)
 }

@@ -53,6 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         origins: Arc::new(Origins::default()),
         tasks: TaskTracker::new(),
         layer,
+        relay: None,
     };
     let router = routes("/engine.io/", door(Arc::new(engine::Echo))).merge(routes("/socket.io/", door(Arc::new(echo))));
     let listener = TcpListener::bind((address(&arguments), u16::try_from(number("port"))?)).await?;

@@ -15,13 +15,13 @@ use crate::engine::{next, send};
 const NAMESPACES: &[&str] = &["/", "/custom"];
 
 /// The layer.
-pub struct Echo {
+pub(crate) struct Echo {
     /// How long a client may be without any namespace at first.
-    pub connect_wait: Duration,
+    pub(crate) connect_wait: Duration,
     /// Bytes of the attachments of one packet together.
-    pub attachment_bytes_max: usize,
+    pub(crate) attachment_bytes_max: usize,
     /// Where the ids of sockets come from.
-    pub chance: Arc<dyn Chance>,
+    pub(crate) chance: Arc<dyn Chance>,
 }
 
 impl Layer for Echo {

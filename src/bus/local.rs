@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::channel::Channel;
 use super::metrics::BusMetrics;
 use super::outlet::Outlet;
 use super::{Bus, BusEvent};
-use crate::model::UserId;
+use crate::model::{NodeId, UserId};
 
 /// What the nodes of one process share. Cheap to clone. It is never away, and nothing is ever lost on the way.
 #[derive(Clone, Default)]
@@ -20,8 +21,8 @@ pub struct LocalHub(Arc<RwLock<Hub>>);
 struct Hub {
     /// The nodes that ever joined. A place is empty once its node left, and not used again.
     nodes: Vec<Option<Outlet>>,
-    /// The places of the nodes that subscribe to a user. Never an empty list.
-    channels: HashMap<UserId, Vec<u32>>,
+    /// The places of the nodes that subscribe to a channel. Never an empty list.
+    channels: HashMap<Channel, Vec<u32>>,
 }
 
 impl LocalHub {
@@ -53,36 +54,60 @@ pub struct LocalBus {
     metrics: BusMetrics,
 }
 
-#[async_trait]
-impl Bus for LocalBus {
-    async fn publish(&self, user: &UserId, payload: Bytes) {
+impl LocalBus {
+    fn hand_over(&self, channel: &Channel, payload: &Bytes) {
         self.metrics.publications.increment(1);
         let hub = self.hub.read();
-        let Some(subscribers) = hub.channels.get(user) else { return };
+        let Some(subscribers) = hub.channels.get(channel) else { return };
         for outlet in subscribers.iter().filter_map(|&node| hub.nodes[node as usize].as_ref()) {
-            outlet.message(user.clone(), payload.clone());
+            outlet.hand_over(channel.clone(), payload.clone());
         }
     }
 
-    async fn subscribe(&self, user: &UserId) {
+    fn enter(&self, channel: Channel) {
         let mut hub = self.hub.write();
-        let subscribers = hub.channels.entry(user.clone()).or_default();
+        let subscribers = hub.channels.entry(channel).or_default();
         if !subscribers.contains(&self.node) {
             subscribers.push(self.node);
             self.metrics.subscriptions.increment(1.0);
         }
     }
 
-    async fn unsubscribe(&self, user: &UserId) {
+    fn strike(&self, channel: &Channel) {
         let mut hub = self.hub.write();
-        let Some(subscribers) = hub.channels.get_mut(user) else { return };
+        let Some(subscribers) = hub.channels.get_mut(channel) else { return };
         let before = subscribers.len();
         subscribers.retain(|node| *node != self.node);
         let left = before - subscribers.len();
         if subscribers.is_empty() {
-            hub.channels.remove(user);
+            hub.channels.remove(channel);
         }
         self.metrics.subscriptions.decrement(left as f64);
+    }
+}
+
+#[async_trait]
+impl Bus for LocalBus {
+    async fn publish(&self, user: &UserId, payload: Bytes) {
+        self.hand_over(&Channel::User(user.clone()), &payload);
+    }
+
+    async fn subscribe(&self, user: &UserId) {
+        self.enter(Channel::User(user.clone()));
+    }
+
+    async fn unsubscribe(&self, user: &UserId) {
+        self.strike(&Channel::User(user.clone()));
+    }
+
+    async fn send(&self, to: NodeId, frame: Bytes) {
+        self.hand_over(&Channel::Node(to), &frame);
+    }
+
+    async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes> {
+        let frames = self.hub.read().nodes[self.node as usize].as_ref().map(Outlet::listen);
+        self.enter(Channel::Node(node));
+        frames.unwrap_or_else(|| mpsc::channel(1).1)
     }
 }
 

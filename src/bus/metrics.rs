@@ -19,11 +19,13 @@ pub(super) struct BusMetrics {
     pub(super) events: Counter,
     /// Messages dropped because this node did not take them fast enough.
     pub(super) lagged: Counter,
+    /// Frames for this node dropped because nobody took them fast enough.
+    pub(super) frames_dropped: Counter,
     /// Doubts told, each of [`Cause::ALL`].
     doubts: [Counter; 3],
     /// 1 while the bus is away.
     pub(super) is_away: Gauge,
-    /// Users that this node subscribes to.
+    /// Channels that this node subscribes to: its users', and its own.
     pub(super) subscriptions: Gauge,
 }
 
@@ -37,6 +39,7 @@ impl BusMetrics {
             failed: failure("failed"),
             events: counter!("switchboard_bus_events_total"),
             lagged: counter!("switchboard_bus_lagged_total"),
+            frames_dropped: counter!("switchboard_bus_frames_dropped_total"),
             doubts: Cause::ALL.map(|cause| counter!("switchboard_bus_doubts_total", "cause" => cause.name())),
             is_away: gauge!("switchboard_bus_away"),
             subscriptions: gauge!("switchboard_bus_subscriptions"),
@@ -44,7 +47,7 @@ impl BusMetrics {
         for counter in [&metrics.publications, &metrics.full, &metrics.away, &metrics.failed] {
             counter.increment(0);
         }
-        for counter in [&metrics.events, &metrics.lagged].into_iter().chain(&metrics.doubts) {
+        for counter in [&metrics.events, &metrics.lagged, &metrics.frames_dropped].into_iter().chain(&metrics.doubts) {
             counter.increment(0);
         }
         metrics.is_away.set(0.0);

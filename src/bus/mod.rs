@@ -1,10 +1,12 @@
 //! How nodes tell each other that something happened to a user: one channel for each user, at most once, in no
-//! promised order. Nobody trusts it: what it loses is found in the store.
+//! promised order. Nobody trusts it: what it loses is found in the store. Each node has a channel of its own, too, on
+//! which others speak to it alone; whoever does so repeats what must arrive.
 //!
 //! An implementation is made together with the receiving end of its events:
 //! `let (bus, events) = SomeBus::start(…)`, with `events: mpsc::Receiver<BusEvent>` of
 //! [`BUS_EVENTS_MAX`](crate::model::limits::BUS_EVENTS_MAX) places. One node has one bus.
 
+mod channel;
 pub mod local;
 mod metrics;
 mod outlet;
@@ -12,8 +14,9 @@ pub mod redis;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
-use crate::model::UserId;
+use crate::model::{NodeId, UserId};
 
 /// What the bus tells its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +76,13 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Ends a subscription, some time soon. Harmless where there is none. A later `subscribe` wins.
     async fn unsubscribe(&self, user: &UserId);
+
+    /// Queues a frame for one node. At most once; waits and drops as [`publish`](Self::publish) does. A node that nobody
+    /// listens for hears nothing.
+    async fn send(&self, to: NodeId, frame: Bytes);
+
+    /// Subscribes to the channel of `node`, which is this node, and gives what is sent there from now on. At most
+    /// [`NODE_FRAMES_MAX`](crate::model::limits::NODE_FRAMES_MAX) frames wait to be taken; beyond, they are dropped and
+    /// counted. Whoever listened before hears no more.
+    async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes>;
 }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+use super::channel::Channel;
 use super::metrics::BusMetrics;
 use super::{BusEvent, Cause};
 use crate::model::UserId;
-use crate::model::limits::BUS_EVENTS_MAX;
+use crate::model::limits::{BUS_EVENTS_MAX, NODE_FRAMES_MAX};
 
 /// Where a bus puts what it has for its node. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub(super) struct Outlet(Arc<Inner>);
 struct Inner {
     queue: mpsc::Sender<BusEvent>,
     state: Mutex<State>,
+    /// Where frames for this node go, once somebody listens.
+    frames: Mutex<Option<mpsc::Sender<Bytes>>>,
     metrics: BusMetrics,
 }
 
@@ -37,7 +40,30 @@ impl Outlet {
     /// The outlet, and the receiving end of [`BUS_EVENTS_MAX`] places.
     pub(super) fn new(metrics: BusMetrics) -> (Self, mpsc::Receiver<BusEvent>) {
         let (queue, events) = mpsc::channel(BUS_EVENTS_MAX);
-        (Self(Arc::new(Inner { queue, state: Mutex::default(), metrics })), events)
+        (Self(Arc::new(Inner { queue, state: Mutex::default(), frames: Mutex::default(), metrics })), events)
+    }
+
+    /// Hands over what came on a channel.
+    pub(super) fn hand_over(&self, channel: Channel, payload: Bytes) {
+        match channel {
+            Channel::User(user) => self.message(user, payload),
+            Channel::Node(_) => self.frame(payload),
+        }
+    }
+
+    /// From now on, frames for this node go here; whoever listened before hears no more.
+    pub(super) fn listen(&self) -> mpsc::Receiver<Bytes> {
+        let (sender, frames) = mpsc::channel(NODE_FRAMES_MAX);
+        *self.0.frames.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        frames
+    }
+
+    /// Hands over a frame for this node. Without room it is dropped: who sent it sends it again.
+    fn frame(&self, frame: Bytes) {
+        let listener = self.0.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if listener.as_ref().is_some_and(|listener| listener.try_send(frame).is_err()) {
+            self.0.metrics.frames_dropped.increment(1);
+        }
     }
 
     /// Hands over a message. Without room it is dropped, and the node is in doubt.

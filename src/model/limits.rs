@@ -317,3 +317,17 @@ pub const UPGRADE_RELEASE: Duration = Duration::from_millis(100);
 pub const POST_WAIT: Duration = Duration::from_secs(15);
 /// How long an Engine.IO session may be without any Socket.IO namespace at first; then its transport is closed.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(20);
+/// How often a request of a session that another node holds is repeated until that node answers.
+pub const RELAY_RESEND: Duration = Duration::from_millis(500);
+/// How long that node may show no sign of life; then the session is unknown, and its client opens another.
+pub const RELAY_SILENCE_MAX: Duration = Duration::from_millis(1_500);
+/// Requests of one node that wait for other nodes. Beyond, refused with Engine.IO's code 4.
+pub const RELAYED_REQUESTS_MAX: usize = 16 * 1024;
+/// What a relayed request or its answer may have besides its payload; a longer one is dropped.
+pub const RELAY_HEAD_BYTES_MAX: usize = 256;
+/// Requests of one session and kind that are remembered as done; an older one that comes again is taken for new.
+pub const RELAYED_DONE_MAX: usize = 4;
+/// Bytes of the frames of one bridged WebSocket that are gathered for one relayed body; more wait in the socket.
+pub const BRIDGE_BYTES_MAX: usize = 16 * 1024;
+/// Frames of other nodes that wait to be taken by this one; beyond, they are dropped, and sent again by who sent them.
+pub const NODE_FRAMES_MAX: usize = 4 * 1024;

@@ -7,6 +7,7 @@ mod close;
 mod encoding;
 pub mod engineio;
 pub mod envelope;
+pub mod relay;
 pub mod server;
 pub mod socketio;
 

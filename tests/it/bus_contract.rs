@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use switchboard::bus::local::LocalHub;
 use switchboard::bus::redis::RedisBus;
 use switchboard::bus::{Bus, BusEvent, Cause};
-use switchboard::model::limits::{BUS_EVENTS_MAX, PUBLISH_WAIT};
-use switchboard::model::{SystemChance, UserId};
+use switchboard::model::limits::{BUS_EVENTS_MAX, NODE_FRAMES_MAX, PUBLISH_WAIT};
+use switchboard::model::{NodeId, SystemChance, UserId};
 use switchboard::redis::{Line, RedisSettings};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -143,6 +143,8 @@ every_bus! {
     ten_thousand_channels,
     bytes_arrive_as_they_were_sent,
     too_much_is_told_and_never_waited_for,
+    a_node_hears_what_is_sent_to_it_and_nothing_else,
+    frames_that_nobody_takes_are_dropped_and_no_messages_with_them,
 }
 
 async fn what_is_published_after_subscribing_arrives(world: &impl World) {
@@ -335,4 +337,52 @@ async fn too_much_is_told_and_never_waited_for(world: &impl World) {
     assert!((1..1_000).contains(&doubts), "{doubts} doubts, not one for each of thousands of losses");
     two.publish("ann", "and on").await;
     while one.hears().await.1 != "and on" {}
+}
+
+async fn a_node_hears_what_is_sent_to_it_and_nothing_else(world: &impl World) {
+    let [mut one, mut two, three] = three(world).await;
+    let (first, second) = (NodeId(0xabc), NodeId(u64::MAX));
+    three.bus.send(first, "before anybody listens".into()).await;
+    let mut to_first = timeout(ARRIVAL, one.bus.listen(first)).await.expect("a subscription in time");
+    let mut to_second = timeout(ARRIVAL, two.bus.listen(second)).await.expect("a subscription in time");
+    one.subscribe("ann").await;
+    for number in 0..100 {
+        three.bus.send(first, format!("first {number}").into()).await;
+        one.bus.send(second, format!("second {number}").into()).await;
+    }
+    three.publish("ann", "hi").await;
+    for number in 0..100 {
+        let heard = timeout(ARRIVAL, to_first.recv()).await.expect("a frame in time");
+        assert_eq!(heard, Some(format!("first {number}").into()));
+        let heard = timeout(ARRIVAL, to_second.recv()).await.expect("a frame in time");
+        assert_eq!(heard, Some(format!("second {number}").into()));
+    }
+    one.hears_this("ann", "hi").await;
+    let mut again = timeout(ARRIVAL, one.bus.listen(first)).await.expect("a subscription in time");
+    one.bus.send(first, "to itself".into()).await;
+    assert_eq!(timeout(ARRIVAL, again.recv()).await.expect("a frame in time"), Some("to itself".into()));
+    assert_eq!(to_first.recv().await, None, "who listened before hears no more");
+    for node in [&mut one, &mut two] {
+        node.hears_nothing().await;
+    }
+}
+
+async fn frames_that_nobody_takes_are_dropped_and_no_messages_with_them(world: &impl World) {
+    let [mut one, two, _] = three(world).await;
+    let node = NodeId(7);
+    let mut frames = timeout(ARRIVAL, one.bus.listen(node)).await.expect("a subscription in time");
+    one.subscribe("ann").await;
+    for _ in 0..NODE_FRAMES_MAX + 100 {
+        two.bus.send(node, "more".into()).await;
+        two.publish("bob", "").await; // keeps the publisher's pace: Redis itself must not be the one that drops
+    }
+    two.publish("ann", "hi").await;
+    one.hears_this("ann", "hi").await;
+    let mut taken = 0;
+    while frames.try_recv().is_ok() {
+        taken += 1;
+    }
+    assert_eq!(taken, NODE_FRAMES_MAX);
+    two.bus.send(node, "and on".into()).await;
+    assert_eq!(timeout(ARRIVAL, frames.recv()).await.expect("a frame in time"), Some("and on".into()));
 }

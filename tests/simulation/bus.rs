@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use switchboard::bus::{Bus, BusEvent, Cause};
-use switchboard::model::UserId;
 use switchboard::model::limits::BUS_EVENTS_MAX;
+use switchboard::model::{NodeId, UserId};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -270,5 +270,12 @@ impl Bus for SimBus {
         let link = &mut self.exchange.lock()[self.link];
         link.wanted.remove(user);
         link.in_force.remove(user);
+    }
+
+    /// Nothing that is simulated speaks to one node alone.
+    async fn send(&self, _to: NodeId, _frame: Bytes) {}
+
+    async fn listen(&self, _node: NodeId) -> mpsc::Receiver<Bytes> {
+        mpsc::channel(1).1
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test makes itself is as it made it, or the test has failed")]
 
 mod cases;
+mod cluster;
 #[path = "../../examples/socketio_echo/engine.rs"]
 mod engine;
 mod engine_suite;

@@ -28,7 +28,7 @@ async fn abandoned_sessions_are_forgotten() {
     let session = server.open().await;
     session.post("4what nobody polls").await;
     drop(server.engine().await);
-    assert!(server.sessions.len() > 50, "they were there");
+    assert!(!server.sessions.is_empty(), "the last ones are there");
     assert_nothing_left(&server).await;
 }
 

@@ -1,18 +1,29 @@
 //! What the channels are called.
 
-use crate::model::UserId;
+use crate::bus::channel::Channel;
+use crate::model::NodeId;
 
-/// What every channel's name begins with. Nodes of all versions agree on it.
-const PREFIX: &str = "switchboard:u:";
+/// What the name of every user's channel begins with. Nodes of all versions agree on it.
+const USER: &str = "switchboard:u:";
+/// What the name of every node's channel begins with.
+const NODE: &str = "switchboard:n:";
 
-/// The channel of a user.
-pub(super) fn name(user: &UserId) -> String {
-    format!("{PREFIX}{user}")
+/// The name of a channel.
+pub(super) fn name(channel: &Channel) -> String {
+    match channel {
+        Channel::User(user) => format!("{USER}{user}"),
+        Channel::Node(node) => format!("{NODE}{node}"),
+    }
 }
 
-/// Whose channel this is. None when it is not one of ours.
-pub(super) fn user(name: &str) -> Option<UserId> {
-    name.strip_prefix(PREFIX)?.parse().ok()
+/// Which channel this is. None when it is not one of ours.
+pub(super) fn parse(name: &str) -> Option<Channel> {
+    if let Some(user) = name.strip_prefix(USER) {
+        return user.parse().ok().map(Channel::User);
+    }
+    let digits = name.strip_prefix(NODE)?;
+    let node = u64::from_str_radix(digits, 16).map(NodeId).ok()?;
+    (node.to_string() == digits).then_some(Channel::Node(node))
 }
 
 #[cfg(test)]
@@ -20,12 +31,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_names_its_user() {
-        let ann: UserId = "ann|1@x".parse().unwrap();
+    fn a_channel_survives_its_name() {
+        let (ann, node) = (Channel::User("ann|1@x".parse().unwrap()), Channel::Node(NodeId(0xabc)));
         assert_eq!(name(&ann), "switchboard:u:ann|1@x");
-        assert_eq!(user(&name(&ann)), Some(ann));
-        for other in ["", "ann", "switchboard:u:", "switchboard:n:ann", "switchboard:u:a b"] {
-            assert_eq!(user(other), None, "{other}");
+        assert_eq!(name(&node), "switchboard:n:0000000000000abc");
+        for channel in [ann, node] {
+            assert_eq!(parse(&name(&channel)), Some(channel));
+        }
+        let others = ["", "ann", "switchboard:u:", "switchboard:n:ann", "switchboard:u:a b", "switchboard:n:abc"];
+        for other in others.into_iter().chain(["switchboard:n:+000000000000abc", "switchboard:n:0000000000000ABC"]) {
+            assert_eq!(parse(other), None, "{other}");
         }
     }
 }

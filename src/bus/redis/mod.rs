@@ -1,4 +1,4 @@
-//! The bus over Redis publish and subscribe: one channel for each user, sharded on a cluster.
+//! The bus over Redis publish and subscribe: one channel for each user and for each node, sharded on a cluster.
 
 mod channel;
 mod publisher;
@@ -18,17 +18,19 @@ use self::publisher::Publisher;
 use self::roll::Roll;
 use self::subscriber::Subscriber;
 use self::wire::Publication;
+use super::channel::Channel;
 use super::metrics::BusMetrics;
 use super::outlet::Outlet;
 use super::{Bus, BusEvent};
 use crate::model::limits::{PUBLICATIONS_MAX, PUBLISH_WAIT, REDIS_BACKLOG_MAX, REDIS_START_WAIT};
-use crate::model::{Chance, UserId};
+use crate::model::{Chance, NodeId, UserId};
 use crate::redis::{Dialer, Line, RedisSettings};
 
 /// One node's bus over Redis. Dropping it closes its connections.
 pub struct RedisBus {
     queue: mpsc::Sender<Publication>,
     roll: Arc<Roll>,
+    outlet: Outlet,
     metrics: BusMetrics,
     _tasks: [AbortOnDropHandle<()>; 2],
 }
@@ -55,16 +57,15 @@ impl RedisBus {
         }
         let subscriber = Subscriber::new(Arc::clone(&roll), outlet.clone()).run(first, dialer);
         let (queue, publications) = mpsc::channel(PUBLICATIONS_MAX);
-        let publisher = Publisher::new(line, Arc::clone(&roll), outlet, metrics.clone());
+        let publisher = Publisher::new(line, Arc::clone(&roll), outlet.clone(), metrics.clone());
         let tasks = [tokio::spawn(subscriber), tokio::spawn(publisher.run(publications))];
-        (Self { queue, roll, metrics, _tasks: tasks.map(AbortOnDropHandle::new) }, events)
+        (Self { queue, roll, outlet, metrics, _tasks: tasks.map(AbortOnDropHandle::new) }, events)
     }
 }
 
-#[async_trait]
-impl Bus for RedisBus {
-    async fn publish(&self, user: &UserId, payload: Bytes) {
-        let publication = Publication { user: user.clone(), payload };
+impl RedisBus {
+    async fn queue(&self, channel: Channel, payload: Bytes) {
+        let publication = Publication { channel, payload };
         let queued = match self.queue.try_send(publication) {
             Err(TrySendError::Full(publication)) => timeout(PUBLISH_WAIT, self.queue.send(publication)).await.is_ok(),
             _ => true,
@@ -72,14 +73,35 @@ impl Bus for RedisBus {
         if queued { &self.metrics.publications } else { &self.metrics.full }.increment(1);
     }
 
-    async fn subscribe(&self, user: &UserId) {
-        if let Some(in_force) = self.roll.enter(user) {
-            // An error says that the connection was lost or the user struck off: nothing to wait for any more.
+    async fn enter(&self, channel: &Channel) {
+        if let Some(in_force) = self.roll.enter(channel) {
+            // An error says that the connection was lost or the channel struck off: nothing to wait for any more.
             drop(in_force.await);
         }
     }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn publish(&self, user: &UserId, payload: Bytes) {
+        self.queue(Channel::User(user.clone()), payload).await;
+    }
+
+    async fn subscribe(&self, user: &UserId) {
+        self.enter(&Channel::User(user.clone())).await;
+    }
 
     async fn unsubscribe(&self, user: &UserId) {
-        self.roll.strike(user);
+        self.roll.strike(&Channel::User(user.clone()));
+    }
+
+    async fn send(&self, to: NodeId, frame: Bytes) {
+        self.queue(Channel::Node(to), frame).await;
+    }
+
+    async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes> {
+        let frames = self.outlet.listen();
+        self.enter(&Channel::Node(node)).await;
+        frames
     }
 }

@@ -65,7 +65,7 @@ impl Publisher {
 
     fn drop_away(&self, batch: &[Publication]) {
         self.metrics.away.increment(batch.len() as u64);
-        self.hand_over(batch, |known, publication| known.wants(&publication.user));
+        self.hand_over(batch, |known, publication| known.wants(&publication.channel));
     }
 
     /// What failed is never sent again, because it may have arrived. Our own users get it from us, perhaps for the
@@ -73,20 +73,20 @@ impl Publisher {
     fn settle(&mut self, sent: Sent) {
         let failed_before = std::mem::replace(&mut self.failing, sent.failure.is_some());
         let Some(error) = sent.failure else {
-            return self.hand_over(&sent.batch, |known, publication| known.misses(&publication.user));
+            return self.hand_over(&sent.batch, |known, publication| known.misses(&publication.channel));
         };
         if !failed_before {
             tracing::warn!(%error, "publishing to Redis fails; other nodes find the messages in the store, later");
         }
         self.metrics.failed.increment(sent.batch.len() as u64);
-        self.hand_over(&sent.batch, |known, publication| known.wants(&publication.user));
+        self.hand_over(&sent.batch, |known, publication| known.wants(&publication.channel));
     }
 
     fn hand_over(&self, batch: &[Publication], ours: impl Fn(&super::roll::Known<'_>, &Publication) -> bool) {
         let ours: Vec<&Publication> =
             self.roll.with(|known| batch.iter().filter(|publication| ours(known, publication)).collect());
-        for Publication { user, payload } in ours {
-            self.outlet.message(user.clone(), payload.clone());
+        for Publication { channel, payload } in ours {
+            self.outlet.hand_over(channel.clone(), payload.clone());
         }
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use metrics::Gauge;
 use tokio::sync::{Notify, oneshot};
 
-use crate::model::UserId;
+use crate::bus::channel::Channel;
 
-/// The roll of subscribed users. About 40 bytes for each besides its name, which it shares with everybody else.
+/// The roll of subscribed channels. About 40 bytes for each besides its name, which it shares with everybody else.
 pub(super) struct Roll {
     state: Mutex<State>,
     /// Rung when there is something to do.
@@ -20,11 +20,11 @@ pub(super) struct Roll {
 struct State {
     /// Whether there is a connection to make subscriptions on.
     up: bool,
-    entries: HashMap<UserId, Entry>,
+    entries: HashMap<Channel, Entry>,
     /// Whose entries the task must look at, in order; each once, so as long as the roll at most.
-    queue: VecDeque<UserId>,
+    queue: VecDeque<Channel>,
     /// Who waits for a subscription to be in force.
-    waiting: HashMap<UserId, Vec<oneshot::Sender<()>>>,
+    waiting: HashMap<Channel, Vec<oneshot::Sender<()>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -47,9 +47,9 @@ enum Standing {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     /// Whom to subscribe to.
-    pub(super) join: Vec<UserId>,
+    pub(super) join: Vec<Channel>,
     /// Whom to unsubscribe from.
-    pub(super) leave: Vec<UserId>,
+    pub(super) leave: Vec<Channel>,
 }
 
 impl Batch {
@@ -63,11 +63,11 @@ impl Roll {
         Self { state: Mutex::default(), bell: Notify::new(), subscriptions }
     }
 
-    /// Enters a user. Gives what to wait for until the subscription is in force or the connection is lost; nothing
+    /// Enters a channel. Gives what to wait for until the subscription is in force or the connection is lost; nothing
     /// when there is nothing to wait for.
-    pub(super) fn enter(&self, user: &UserId) -> Option<oneshot::Receiver<()>> {
+    pub(super) fn enter(&self, channel: &Channel) -> Option<oneshot::Receiver<()>> {
         let mut state = self.state();
-        match state.entries.get_mut(user).map(|entry| &mut entry.standing) {
+        match state.entries.get_mut(channel).map(|entry| &mut entry.standing) {
             Some(Standing::InForce) => return None,
             Some(Standing::Asked) => {}
             Some(left) => {
@@ -75,38 +75,40 @@ impl Roll {
                 self.subscriptions.increment(1.0);
             }
             None => {
-                state.entries.insert(user.clone(), Entry { standing: Standing::Asked, queued: false });
+                state.entries.insert(channel.clone(), Entry { standing: Standing::Asked, queued: false });
                 self.subscriptions.increment(1.0);
                 if state.up {
-                    self.enqueue(&mut state, user);
+                    self.enqueue(&mut state, channel);
                 }
             }
         }
         state.up.then(|| {
             let (release, released) = oneshot::channel();
-            state.waiting.entry(user.clone()).or_default().push(release);
+            state.waiting.entry(channel.clone()).or_default().push(release);
             released
         })
     }
 
-    /// Strikes a user off.
-    pub(super) fn strike(&self, user: &UserId) {
+    /// Strikes a channel off.
+    pub(super) fn strike(&self, channel: &Channel) {
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(user).filter(|entry| entry.standing != Standing::Left) else { return };
+        let Some(entry) = state.entries.get_mut(channel).filter(|entry| entry.standing != Standing::Left) else {
+            return;
+        };
         entry.standing = Standing::Left;
         self.subscriptions.decrement(1.0);
-        state.waiting.remove(user);
+        state.waiting.remove(channel);
         if state.up {
-            self.enqueue(&mut state, user);
+            self.enqueue(&mut state, channel);
         } else {
-            state.entries.remove(user);
+            state.entries.remove(channel);
         }
     }
 
-    fn enqueue(&self, state: &mut State, user: &UserId) {
-        if let Some(entry) = state.entries.get_mut(user).filter(|entry| !entry.queued) {
+    fn enqueue(&self, state: &mut State, channel: &Channel) {
+        if let Some(entry) = state.entries.get_mut(channel).filter(|entry| !entry.queued) {
             entry.queued = true;
-            state.queue.push_back(user.clone());
+            state.queue.push_back(channel.clone());
             self.bell.notify_one();
         }
     }
@@ -148,14 +150,14 @@ impl Roll {
         let mut state = self.state();
         let mut batch = Batch::default();
         for _ in 0..most {
-            let Some(user) = state.queue.pop_front() else { break };
-            let Some(entry) = state.entries.get_mut(&user) else { continue };
+            let Some(channel) = state.queue.pop_front() else { break };
+            let Some(entry) = state.entries.get_mut(&channel) else { continue };
             entry.queued = false;
             if entry.standing == Standing::Left {
-                state.entries.remove(&user);
-                batch.leave.push(user);
+                state.entries.remove(&channel);
+                batch.leave.push(channel);
             } else {
-                batch.join.push(user);
+                batch.join.push(channel);
             }
         }
         if state.queue.is_empty() && state.queue.capacity() > 4 * most {
@@ -165,34 +167,34 @@ impl Roll {
     }
 
     /// The server has done what was asked for these: they are in force, unless they were struck off meanwhile.
-    pub(super) fn confirm(&self, joined: &[UserId]) {
+    pub(super) fn confirm(&self, joined: &[Channel]) {
         let mut state = self.state();
-        for user in joined {
-            let Some(entry) = state.entries.get_mut(user) else { continue };
+        for channel in joined {
+            let Some(entry) = state.entries.get_mut(channel) else { continue };
             if entry.standing == Standing::Asked && !entry.queued {
                 entry.standing = Standing::InForce;
-                for waiter in state.waiting.remove(user).into_iter().flatten() {
+                for waiter in state.waiting.remove(channel).into_iter().flatten() {
                     waiter.send(()).ok(); // who does not wait any more does not care
                 }
             }
         }
     }
 
-    /// Everybody whose subscription is in force.
-    pub(super) fn in_force(&self) -> Vec<UserId> {
+    /// Every channel whose subscription is in force.
+    pub(super) fn in_force(&self) -> Vec<Channel> {
         let state = self.state();
         let in_force = state.entries.iter().filter(|(_, entry)| entry.standing == Standing::InForce);
-        in_force.map(|(user, _)| user.clone()).collect()
+        in_force.map(|(channel, _)| channel.clone()).collect()
     }
 
-    /// Those of `users` whose subscription is still in force.
-    pub(super) fn still_in_force(&self, mut users: Vec<UserId>) -> Vec<UserId> {
+    /// Those of `channels` whose subscription is still in force.
+    pub(super) fn still_in_force(&self, mut channels: Vec<Channel>) -> Vec<Channel> {
         let state = self.state();
-        users.retain(|user| state.entries.get(user).is_some_and(|entry| entry.standing == Standing::InForce));
-        users
+        channels.retain(|channel| state.entries.get(channel).is_some_and(|entry| entry.standing == Standing::InForce));
+        channels
     }
 
-    /// Runs `judge` with what is known of users, under one lock.
+    /// Runs `judge` with what is known of channels, under one lock.
     pub(super) fn with<T>(&self, judge: impl FnOnce(&Known<'_>) -> T) -> T {
         judge(&Known(&self.state()))
     }
@@ -202,18 +204,18 @@ impl Roll {
     }
 }
 
-/// What the roll says of a user at one moment.
+/// What the roll says of a channel at one moment.
 pub(super) struct Known<'a>(&'a State);
 
 impl Known<'_> {
-    /// Whether this node subscribes to the user, in force or not.
-    pub(super) fn wants(&self, user: &UserId) -> bool {
-        self.0.entries.get(user).is_some_and(|entry| entry.standing != Standing::Left)
+    /// Whether this node subscribes to the channel, in force or not.
+    pub(super) fn wants(&self, channel: &Channel) -> bool {
+        self.0.entries.get(channel).is_some_and(|entry| entry.standing != Standing::Left)
     }
 
-    /// Whether this node subscribes to the user and the server is not known to have heard of it.
-    pub(super) fn misses(&self, user: &UserId) -> bool {
-        self.0.entries.get(user).is_some_and(|entry| entry.standing == Standing::Asked)
+    /// Whether this node subscribes to the channel and the server is not known to have heard of it.
+    pub(super) fn misses(&self, channel: &Channel) -> bool {
+        self.0.entries.get(channel).is_some_and(|entry| entry.standing == Standing::Asked)
     }
 }
 
@@ -225,16 +227,16 @@ mod tests {
         Roll::new(metrics::gauge!("test"))
     }
 
-    fn user(name: &str) -> UserId {
-        name.parse().unwrap()
+    fn channel(name: &str) -> Channel {
+        Channel::User(name.parse().unwrap())
     }
 
-    fn joins(users: &[&str]) -> Batch {
-        Batch { join: users.iter().map(|name| user(name)).collect(), leave: Vec::new() }
+    fn joins(channels: &[&str]) -> Batch {
+        Batch { join: channels.iter().map(|name| channel(name)).collect(), leave: Vec::new() }
     }
 
-    fn leaves(users: &[&str]) -> Batch {
-        Batch { join: Vec::new(), leave: users.iter().map(|name| user(name)).collect() }
+    fn leaves(channels: &[&str]) -> Batch {
+        Batch { join: Vec::new(), leave: channels.iter().map(|name| channel(name)).collect() }
     }
 
     fn nothing() -> Batch {
@@ -245,36 +247,36 @@ mod tests {
     fn a_subscriber_waits_until_it_is_in_force_and_not_again() {
         let roll = roll();
         roll.start_over();
-        let mut waits = [roll.enter(&user("ann")).unwrap(), roll.enter(&user("ann")).unwrap()];
+        let mut waits = [roll.enter(&channel("ann")).unwrap(), roll.enter(&channel("ann")).unwrap()];
         let batch = roll.next(10);
         assert_eq!(batch, joins(&["ann"]), "twice is once");
-        let late = roll.enter(&user("ann")).unwrap();
+        let late = roll.enter(&channel("ann")).unwrap();
         assert!(waits[0].try_recv().is_err());
         roll.confirm(&batch.join);
         assert!(waits.iter_mut().chain([&mut { late }]).all(|wait| wait.try_recv().is_ok()));
-        assert!(roll.enter(&user("ann")).is_none());
+        assert!(roll.enter(&channel("ann")).is_none());
         assert_eq!(roll.next(10), nothing());
     }
 
     #[test]
     fn while_the_connection_is_down_nobody_waits() {
         let roll = roll();
-        assert!(roll.enter(&user("ann")).is_none());
-        roll.enter(&user("bob"));
-        roll.strike(&user("bob"));
+        assert!(roll.enter(&channel("ann")).is_none());
+        roll.enter(&channel("bob"));
+        roll.strike(&channel("bob"));
         assert_eq!(roll.start_over(), 1);
         assert_eq!(roll.next(10), joins(&["ann"]));
-        let wait = roll.enter(&user("ann")).unwrap();
+        let wait = roll.enter(&channel("ann")).unwrap();
         roll.hang_up();
         assert!(wait.blocking_recv().is_err(), "released, though not in force");
-        assert!(roll.with(|known| known.misses(&user("ann"))));
+        assert!(roll.with(|known| known.misses(&channel("ann"))));
     }
 
     #[test]
     fn the_last_word_counts() {
         let roll = roll();
         roll.start_over();
-        let ann = user("ann");
+        let ann = channel("ann");
         let _wait = roll.enter(&ann);
         roll.strike(&ann);
         let _wait = roll.enter(&ann);
@@ -295,7 +297,7 @@ mod tests {
     fn struck_off_and_entered_again_while_the_server_is_told_is_told_again() {
         let roll = roll();
         roll.start_over();
-        let ann = user("ann");
+        let ann = channel("ann");
         let _wait = roll.enter(&ann);
         let batch = roll.next(10);
         roll.strike(&ann);
@@ -313,7 +315,7 @@ mod tests {
         let roll = roll();
         roll.start_over();
         for number in 0..25 {
-            let _wait = roll.enter(&user(&format!("user{number}")));
+            let _wait = roll.enter(&channel(&format!("channel{number}")));
         }
         let batch = roll.next(10);
         assert_eq!(batch.join.len(), 10);
@@ -332,12 +334,12 @@ mod tests {
         let roll = roll();
         roll.start_over();
         for name in ["ann", "bob", "eve"] {
-            let _wait = roll.enter(&user(name));
+            let _wait = roll.enter(&channel(name));
         }
         roll.confirm(&roll.next(2).join);
         let renew = roll.in_force();
         assert_eq!(renew.len(), 2);
-        roll.strike(&user("ann"));
-        assert_eq!(roll.still_in_force(renew), [user("bob")]);
+        roll.strike(&channel("ann"));
+        assert_eq!(roll.still_in_force(renew), [channel("bob")]);
     }
 }

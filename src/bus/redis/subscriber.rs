@@ -12,8 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::roll::{Batch, Roll};
 use super::wire;
 use crate::bus::Cause;
+use crate::bus::channel::Channel;
 use crate::bus::outlet::Outlet;
-use crate::model::UserId;
 use crate::model::limits::{REDIS_IDENTITY_PERIOD, RENEWAL_PERIOD, SUBSCRIBE_CHANNELS_MAX};
 use crate::redis::{Dialer, Lost, Session};
 
@@ -78,7 +78,7 @@ impl Subscriber {
                 Ok(message) => {
                     session.heard();
                     if let Some(publication) = wire::received(message) {
-                        self.outlet.message(publication.user, publication.payload);
+                        self.outlet.hand_over(publication.channel, publication.payload);
                     }
                 }
                 Err(broadcast::error::RecvError::Lagged(messages)) => self.outlet.lagged(messages),
@@ -143,8 +143,8 @@ impl Subscriber {
 
     /// Makes some subscriptions again that should be in force anyway: heals what a server forgot.
     async fn renew(&self, session: &Session, renewal: &mut Renewal) -> Result<(), Lost> {
-        let users = self.roll.still_in_force(renewal.next(|| self.roll.in_force()));
-        wire::subscribe(session, &users).await
+        let channels = self.roll.still_in_force(renewal.next(|| self.roll.in_force()));
+        wire::subscribe(session, &channels).await
     }
 
     /// Asks a cluster how its slots lie. When that changed, the server has dropped the subscriptions of those that moved
@@ -166,7 +166,7 @@ impl Subscriber {
 
 /// Goes through everybody, a piece at a time, once in each [`RENEWAL_PERIOD`].
 struct Renewal {
-    left: Vec<UserId>,
+    left: Vec<Channel>,
     due: Instant,
     pause: Duration,
 }
@@ -176,7 +176,7 @@ impl Renewal {
         Self { left: Vec::new(), due: Instant::now() + RENEWAL_PERIOD, pause: RENEWAL_PERIOD }
     }
 
-    fn next(&mut self, everybody: impl FnOnce() -> Vec<UserId>) -> Vec<UserId> {
+    fn next(&mut self, everybody: impl FnOnce() -> Vec<Channel>) -> Vec<Channel> {
         if self.left.is_empty() {
             self.left = everybody();
             let pieces = self.left.len().div_ceil(SUBSCRIBE_CHANNELS_MAX).max(1);
@@ -189,15 +189,18 @@ impl Renewal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_renewal_reaches_everybody_once_in_its_period() {
-        let everybody: Vec<UserId> = (0..1_234).map(|number| format!("user{number}").parse().unwrap()).collect();
+        let user = |number| Channel::User(format!("user{number}").parse().unwrap());
+        let everybody: Vec<Channel> = (0..1_234).map(user).collect();
         let mut renewal = Renewal::starting();
         sleep_until(renewal.due).await;
         let began = Instant::now();
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         while seen.len() < everybody.len() {
             sleep_until(renewal.due).await;
             let piece = renewal.next(|| everybody.clone());
@@ -205,10 +208,7 @@ mod tests {
             seen.extend(piece);
         }
         assert!(began.elapsed() < RENEWAL_PERIOD);
-        seen.sort();
-        let mut everybody = everybody;
-        everybody.sort();
-        assert_eq!(seen, everybody);
+        assert_eq!(seen, everybody.into_iter().collect());
     }
 
     #[tokio::test(start_paused = true)]

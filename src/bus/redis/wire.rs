@@ -15,55 +15,55 @@ use futures_util::future::join_all;
 use tokio::task::coop::unconstrained;
 
 use super::channel;
-use crate::model::UserId;
+use crate::bus::channel::Channel;
 use crate::redis::{Lost, Session, patience};
 
-/// Something on its way to a user's channel.
+/// Something on its way to a channel.
 #[derive(Clone)]
 pub(super) struct Publication {
-    pub(super) user: UserId,
+    pub(super) channel: Channel,
     pub(super) payload: Bytes,
 }
 
-/// Subscribes to all of `users` and waits until that is in force.
+/// Subscribes to all of `channels` and waits until that is in force.
 ///
 /// # Errors
 /// When it is not known to be in force. The session is over then.
-pub(super) async fn subscribe(session: &Session, users: &[UserId]) -> Result<(), Lost> {
-    if users.is_empty() {
+pub(super) async fn subscribe(session: &Session, channels: &[Channel]) -> Result<(), Lost> {
+    if channels.is_empty() {
         return Ok(());
     }
     if session.is_clustered() {
         let client = session.client().with_options(&patience());
-        let each = users.iter().map(|user| client.ssubscribe(channel::name(user)));
+        let each = channels.iter().map(|channel| client.ssubscribe(channel::name(channel)));
         return session.answer(all(each)).await;
     }
     // In one pipeline nothing is read between the two, so that a refusal is taken for the answer to the ping. By
     // itself it would go unnoticed.
     let pipeline = session.client().pipeline().with_options(&patience());
     let subscribed = async {
-        pipeline.subscribe(names(users)).await?;
+        pipeline.subscribe(names(channels)).await?;
         pipeline.ping::<()>(None).await?;
         pipeline.last().await
     };
     session.answer(subscribed).await
 }
 
-/// Unsubscribes from all of `users`.
+/// Unsubscribes from all of `channels`.
 ///
 /// # Errors
 /// When the session is over.
-pub(super) async fn unsubscribe(session: &Session, users: &[UserId]) -> Result<(), Lost> {
-    if users.is_empty() {
+pub(super) async fn unsubscribe(session: &Session, channels: &[Channel]) -> Result<(), Lost> {
+    if channels.is_empty() {
         return Ok(());
     }
     let client = session.client().with_options(&patience());
     if session.is_clustered() {
-        session.answer(all(users.iter().map(|user| client.sunsubscribe(channel::name(user))))).await?;
+        session.answer(all(channels.iter().map(|channel| client.sunsubscribe(channel::name(channel))))).await?;
         // An answer that says "not here, there" would be taken for the answer to the next command. Let that be a ping.
         return session.barrier().await;
     }
-    session.answer(client.unsubscribe(names(users))).await
+    session.answer(client.unsubscribe(names(channels))).await
 }
 
 /// Waits for all of `commands`, which are sent at once and in order.
@@ -71,8 +71,8 @@ async fn all(commands: impl Iterator<Item = impl Future<Output = Result<(), Erro
     unconstrained(join_all(commands)).await.into_iter().collect()
 }
 
-fn names(users: &[UserId]) -> Vec<String> {
-    users.iter().map(channel::name).collect()
+fn names(channels: &[Channel]) -> Vec<String> {
+    channels.iter().map(channel::name).collect()
 }
 
 /// Publishes all of `batch`, in order.
@@ -81,8 +81,8 @@ fn names(users: &[UserId]) -> Vec<String> {
 /// When any of it may not have been done; how much is unknown.
 pub(super) async fn publish(session: &Arc<Session>, batch: &[Publication]) -> Result<(), Error> {
     let pipeline = Client::pipeline(session.client());
-    for Publication { user, payload } in batch {
-        let (name, payload) = (channel::name(user), Value::Bytes(payload.clone()));
+    for Publication { channel, payload } in batch {
+        let (name, payload) = (channel::name(channel), Value::Bytes(payload.clone()));
         if session.is_clustered() {
             pipeline.spublish::<(), _, _>(name, payload).await?;
         } else {
@@ -94,11 +94,11 @@ pub(super) async fn publish(session: &Arc<Session>, batch: &[Publication]) -> Re
 
 /// What came on a channel of ours.
 pub(super) fn received(message: Message) -> Option<Publication> {
-    let user = channel::user(&message.channel)?;
+    let channel = channel::parse(&message.channel)?;
     let payload = match message.value {
         Value::Bytes(bytes) => bytes,
         Value::String(text) => text.into_inner(),
         _ => return None,
     };
-    Some(Publication { user, payload })
+    Some(Publication { channel, payload })
 }

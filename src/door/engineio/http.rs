@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::heartbeat::Heartbeat;
 use super::polling::Polled;
-use super::{EngineSocket, Layer, Opening, Sessions, Settings, cors, probe};
+use super::relay::{Done, Relay};
+use super::{EngineSocket, Layer, Opening, Sessions, Settings, bridge, cors, probe};
 use crate::door::guests::Unauthenticated;
 use crate::door::origin::Origins;
 use crate::door::peer::ClientAddress;
@@ -24,6 +25,7 @@ use crate::door::upgrade::{Upgrade, UpgradeRefusal};
 use crate::door::websocket::{Message, WebSocket};
 use crate::model::{Chance, NodeId};
 use crate::wire::engineio::{Handshake, Query, Refused, Sid, Transport};
+use crate::wire::relay::{Ask, Via};
 
 /// What an Engine.IO door is made of.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct EngineIo {
     pub tasks: TaskTracker,
     /// What lives on the sessions.
     pub layer: Arc<dyn Layer>,
+    /// The way to sessions that other nodes hold; `None` on a node that is alone.
+    pub relay: Option<Arc<Relay>>,
 }
 
 /// The routes of a door at `path`, which ends in a slash.
@@ -101,9 +105,16 @@ impl EngineIo {
         match query.sid {
             None => self.open(query, parts).await,
             Some(sid) => {
-                let session =
-                    sid.parse().ok().and_then(|sid: Sid| self.sessions.get(&sid)).ok_or(Refused::UnknownSid)?;
-                self.go_on(query.transport, session, parts, body).await
+                let sid: Sid = sid.parse().map_err(|_| Refused::UnknownSid)?;
+                match &self.relay {
+                    Some(relay) if sid.node != self.node => {
+                        self.go_on_elsewhere(query.transport, relay, sid, parts, body).await
+                    }
+                    _ => {
+                        let session = self.sessions.get(&sid).ok_or(Refused::UnknownSid)?;
+                        self.go_on(query.transport, session, parts, body).await
+                    }
+                }
             }
         }
     }
@@ -159,27 +170,54 @@ impl EngineIo {
         mut parts: Parts,
         body: Body,
     ) -> Result<Response, No> {
-        if session.is_authenticated()
-            && let Some(guest) = parts.extensions.get::<Arc<Unauthenticated>>()
-        {
-            guest.authenticated();
-        }
+        let is_authenticated = session.is_authenticated();
+        note_authenticated(&parts, is_authenticated);
         match (transport, parts.method.clone()) {
             (Transport::WebSocket, Method::GET) => {
                 let upgrade = upgrade(&mut parts).await?;
-                drop(session.probe()?); // says no while there is a request to say it to
-                let tasks = self.tasks.clone();
-                Ok(upgrade.on_upgrade(move |websocket| tasks.track_future(probe::run(session, websocket))))
+                let (probe, tasks) = (session.probe()?, self.tasks.clone());
+                Ok(upgrade.on_upgrade(move |websocket| tasks.track_future(probe::run(probe, websocket))))
             }
-            (Transport::Polling, Method::GET) => Ok(payload(session.poll().await?)),
+            (Transport::Polling, Method::GET) => Ok(payload(session.poll(Via::Http).await?)),
             (Transport::Polling, Method::POST) => {
-                let Settings { max_payload, first_payload_max, .. } = self.settings;
-                let max = if session.is_authenticated() { max_payload } else { first_payload_max };
-                let body = read(&parts, body, max).await?;
-                session.post(&body).await?;
+                let body = read(&parts, body, self.settings.body_max(is_authenticated)).await?;
+                session.post(Via::Http, &body).await?;
                 Ok(payload("ok"))
             }
             _ => Err(Refused::BadRequest.into()),
+        }
+    }
+
+    /// A request of a session that another node holds.
+    async fn go_on_elsewhere(
+        &self,
+        transport: Transport,
+        relay: &Arc<Relay>,
+        sid: Sid,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response, No> {
+        let (ask, answer) = match (transport, parts.method.clone()) {
+            (Transport::WebSocket, Method::GET) => {
+                let upgrade = upgrade(&mut parts).await?;
+                relay.ask(sid, Ask::Probe).await?;
+                let (relay, tasks) = (Arc::clone(relay), self.tasks.clone());
+                return Ok(upgrade.on_upgrade(move |websocket| tasks.track_future(bridge::run(relay, sid, websocket))));
+            }
+            (Transport::Polling, Method::GET) => (Ask::Poll(Via::Http), None),
+            (Transport::Polling, Method::POST) => {
+                let body = read(&parts, body, self.settings.max_payload).await?;
+                let body = String::from_utf8(body.into()).map_err(|_| Refused::BadRequest)?;
+                (Ask::Post(Via::Http, body), Some("ok"))
+            }
+            _ => return Err(Refused::BadRequest.into()),
+        };
+        match relay.ask(sid, ask).await? {
+            Done::TooLong => Err(No::TooLong),
+            Done::Payload(polled, is_authenticated) => {
+                note_authenticated(&parts, is_authenticated);
+                Ok(answer.map_or_else(|| payload(polled), payload))
+            }
         }
     }
 
@@ -200,6 +238,13 @@ async fn upgrade(parts: &mut Parts) -> Result<Upgrade, No> {
         UpgradeRefusal::NotGet => Refused::BadMethod.into(),
         refusal => No::Upgrade(refusal),
     })
+}
+
+/// Whoever asks for a session that has shown a token is no stranger.
+fn note_authenticated(parts: &Parts, is_authenticated: bool) {
+    if let Some(guest) = parts.extensions.get::<Arc<Unauthenticated>>().filter(|_| is_authenticated) {
+        guest.authenticated();
+    }
 }
 
 fn opening(parts: &Parts) -> Opening {

@@ -2,13 +2,18 @@
 //!
 //! A [`Layer`] above gets an [`EngineSocket`] for each session and a task to run it in. A session that begins as a
 //! WebSocket is that WebSocket and nothing else; only one that is polled has state ([`polling`]) where its requests find
-//! it. [`http`] takes the requests.
+//! it. [`http`] takes the requests. Those of a session that another node holds go there ([`relay`]), where they are done once
+//! ([`relayed`]); a WebSocket that came to the wrong node is a [`bridge`] of such requests.
 
+mod bridge;
+mod carrier;
 mod cors;
 mod heartbeat;
 mod http;
 mod polling;
 mod probe;
+mod relay;
+mod relayed;
 mod sessions;
 mod socket;
 
@@ -20,7 +25,9 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
+pub use carrier::{BusCarrier, listen};
 pub use http::{EngineIo, routes};
+pub use relay::{Carrier, Relay};
 pub use sessions::Sessions;
 pub use socket::{Ended, EngineSocket};
 
@@ -60,6 +67,13 @@ impl Default for Settings {
             sessions_max: POLLING_SESSIONS_MAX,
             guests_per_address_max: GUESTS_PER_ADDRESS_MAX,
         }
+    }
+}
+
+impl Settings {
+    /// Bytes of a body that such a client may post.
+    const fn body_max(&self, is_authenticated: bool) -> usize {
+        if is_authenticated { self.max_payload } else { self.first_payload_max }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -12,12 +12,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::heartbeat::{Due, Heartbeat};
+use super::relayed::Relayed;
 use super::{Incoming, Outgoing};
 use crate::door::guests::Unauthenticated;
 use crate::door::websocket::WebSocket;
 use crate::model::limits::{POLLED_BYTES_MAX, POST_WAIT};
 use crate::wire::engineio::payload::{self, Part};
 use crate::wire::engineio::{CLOSE, NOOP, PING, Packet, Refused, Sid};
+use crate::wire::relay::Via;
 
 /// The session, shared by its task and its requests.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Polled {
     taken: Notify,
     /// The last words were polled, or nobody will.
     ended: Notify,
+    /// What other nodes asked, so that nothing is done twice.
+    pub(super) relayed: Relayed,
 }
 
 #[derive(Debug)]
@@ -55,6 +59,8 @@ enum Stage {
     Probing,
     /// The WebSocket counts; the session's task has yet to take it.
     Upgraded(Box<WebSocket>),
+    /// Another node holds the client's WebSocket, and polls for it.
+    Bridged,
     /// The server has ended it; the next poll gets its last words.
     Closing,
     Closed,
@@ -74,7 +80,14 @@ impl Polled {
             task: None,
             guest: Some(guest),
         };
-        Self { sid, max_payload, state: Mutex::new(state), taken: Notify::new(), ended: Notify::new() }
+        Self {
+            sid,
+            max_payload,
+            state: Mutex::new(state),
+            taken: Notify::new(),
+            ended: Notify::new(),
+            relayed: Relayed::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,10 +107,10 @@ impl Polled {
     ///
     /// # Errors
     /// If the session has ended, or ends with this.
-    pub(super) async fn poll(&self) -> Result<Bytes, Refused> {
+    pub(super) async fn poll(&self, via: Via) -> Result<Bytes, Refused> {
         let answer = {
             let mut state = self.lock();
-            state.check_alive()?;
+            state.check_alive(via)?;
             if state.poll.is_some() {
                 self.end(&mut state, CLOSE);
                 return Err(Refused::BadRequest);
@@ -119,11 +132,11 @@ impl Polled {
     ///
     /// # Errors
     /// If the session has ended, or ends with this because the body is none.
-    pub(super) async fn post(&self, body: &Bytes) -> Result<(), Refused> {
+    pub(super) async fn post(&self, via: Via, body: &Bytes) -> Result<(), Refused> {
         let parts = std::str::from_utf8(body).ok().and_then(|text| payload::decode(text).ok());
         {
             let mut state = self.lock();
-            state.check_alive()?;
+            state.check_alive(via)?;
             let Some(parts) = parts.as_ref().filter(|parts| !state.is_posting && parts.iter().all(is_acceptable))
             else {
                 self.end(&mut state, CLOSE);
@@ -141,7 +154,7 @@ impl Polled {
             self.end(&mut self.lock(), CLOSE);
         }
         let mut state = self.lock();
-        state.check_alive()?;
+        state.check_alive(via)?;
         for part in parts.into_iter().flatten() {
             match part {
                 Part::Text(Packet::Message(text)) => {
@@ -178,14 +191,39 @@ impl Polled {
     ///
     /// # Errors
     /// If one is being tried, or the session has ended.
-    pub(super) fn probe(&self) -> Result<Probe<'_>, Refused> {
+    pub(super) fn probe(self: &Arc<Self>) -> Result<Probe, Refused> {
         let mut state = self.lock();
-        state.check_alive()?;
+        state.check_alive(Via::Http)?;
         match state.stage {
             Stage::Polling => state.stage = Stage::Probing,
             _ => return Err(Refused::BadRequest),
         }
-        Ok(Probe(self))
+        Ok(Probe(Arc::clone(self)))
+    }
+
+    /// From here on, another node's WebSocket counts.
+    ///
+    /// # Errors
+    /// If it is not being tried, or the session has ended.
+    pub(super) fn bridge(&self) -> Result<(), Refused> {
+        let mut state = self.lock();
+        state.check_alive(Via::Http)?;
+        if !matches!(state.stage, Stage::Probing) {
+            return Err(Refused::BadRequest);
+        }
+        state.answer_poll(NOOP);
+        state.stage = Stage::Bridged;
+        Ok(())
+    }
+
+    /// Lets a poll that waits go with nothing, so that its client polls again, or ends its polling.
+    pub(super) fn release_poll(&self) {
+        self.lock().answer_poll(NOOP);
+    }
+
+    /// Whether a WebSocket is being tried.
+    pub(super) fn is_probing(&self) -> bool {
+        matches!(self.lock().stage, Stage::Probing)
     }
 }
 
@@ -218,12 +256,13 @@ impl Drop for Posting<'_> {
 }
 
 /// A WebSocket is being tried.
-pub(super) struct Probe<'a>(&'a Polled);
+#[derive(Debug)]
+pub(super) struct Probe(Arc<Polled>);
 
-impl Probe<'_> {
+impl Probe {
     /// Lets a poll that waits go, so that the client can end its polling.
     pub(super) fn release_poll(&self) {
-        self.0.lock().answer_poll(NOOP);
+        self.0.release_poll();
     }
 
     /// From here on, this WebSocket counts. Gives it back if the session has ended.
@@ -239,7 +278,7 @@ impl Probe<'_> {
     }
 }
 
-impl Drop for Probe<'_> {
+impl Drop for Probe {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if matches!(state.stage, Stage::Probing) {
@@ -353,7 +392,7 @@ impl Polled {
     pub(super) fn close(&self) -> impl Future<Output = ()> + '_ {
         let ended = self.ended.notified();
         let mut state = self.lock();
-        if matches!(state.stage, Stage::Polling | Stage::Probing) {
+        if matches!(state.stage, Stage::Polling | Stage::Probing | Stage::Bridged) {
             state.stage = Stage::Closing;
             self.flush(&mut state);
         }
@@ -424,10 +463,15 @@ impl State {
         matches!(self.stage, Stage::Closed)
     }
 
-    /// Whether requests may still come: polling goes on, and the client has not been silent for too long.
-    fn check_alive(&self) -> Result<(), Refused> {
-        let is_polled = matches!(self.stage, Stage::Polling | Stage::Probing | Stage::Closing);
-        if is_polled && !self.heartbeat.is_dead(Instant::now()) { Ok(()) } else { Err(Refused::UnknownSid) }
+    /// Whether such requests may still come: the session is theirs, and its client has not been silent for too long.
+    fn check_alive(&self, via: Via) -> Result<(), Refused> {
+        let is_theirs = match (&self.stage, via) {
+            (Stage::Closing, _) | (Stage::Polling | Stage::Probing, Via::Http) | (Stage::Bridged, Via::Bridge) => true,
+            (Stage::Closed | Stage::Upgraded(_), _) | (Stage::Polling | Stage::Probing, _) | (Stage::Bridged, _) => {
+                false
+            }
+        };
+        if is_theirs && !self.heartbeat.is_dead(Instant::now()) { Ok(()) } else { Err(Refused::UnknownSid) }
     }
 
     fn push(&mut self, packet: Outgoing) {

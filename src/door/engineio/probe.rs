@@ -1,22 +1,17 @@
 //! A session on its way from polling to a WebSocket: the client asks over the new one whether it works, ends its polling,
 //! and says that the new one counts.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::polling::{Polled, Probe};
+use super::polling::Probe;
 use crate::door::websocket::{Message, WebSocket};
 use crate::model::limits::{UPGRADE_RELEASE, UPGRADE_WAIT};
 use crate::wire::engineio::{PONG_PROBE, Packet};
 
 /// Hands the WebSocket over to the session, or closes it; then polling goes on.
-pub(super) async fn run(session: Arc<Polled>, mut websocket: WebSocket) {
-    let Ok(probe) = session.probe() else { return websocket.close(1008, "not to be upgraded").await };
-    let confirmed =
-        timeout(UPGRADE_WAIT, confirm(&mut websocket, &probe)).await.is_ok_and(|confirmed| confirmed.is_some());
-    if !confirmed {
+pub(super) async fn run(probe: Probe, mut websocket: WebSocket) {
+    if !is_confirmed(&mut websocket, || probe.release_poll()).await {
         drop(probe);
         return websocket.close(1008, "upgrade not confirmed").await;
     }
@@ -25,8 +20,13 @@ pub(super) async fn run(session: Arc<Polled>, mut websocket: WebSocket) {
     }
 }
 
+/// Whether the client confirms in time that the WebSocket counts. Meanwhile `release` is called again and again.
+pub(super) async fn is_confirmed(websocket: &mut WebSocket, release: impl Fn()) -> bool {
+    timeout(UPGRADE_WAIT, confirm(websocket, release)).await.is_ok_and(|confirmed| confirmed.is_some())
+}
+
 /// Waits until the client says that the WebSocket counts; `None` when it says anything else.
-async fn confirm(websocket: &mut WebSocket, probe: &Probe<'_>) -> Option<()> {
+async fn confirm(websocket: &mut WebSocket, release: impl Fn()) -> Option<()> {
     let Packet::Ping("probe") = Packet::decode(&next_text(websocket).await?).ok()? else { return None };
     websocket.send(Message::Text(PONG_PROBE.into())).await.ok()?;
     let mut releases = interval(UPGRADE_RELEASE);
@@ -36,7 +36,7 @@ async fn confirm(websocket: &mut WebSocket, probe: &Probe<'_>) -> Option<()> {
             text = next_text(websocket) => {
                 return (Packet::decode(&text?) == Ok(Packet::Upgrade)).then_some(());
             }
-            _ = releases.tick() => probe.release_poll(),
+            _ = releases.tick() => release(),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::model::{Chance, NodeId};
 
 /// The id of a session: the node that holds it, then 128 random bits that nobody guesses. 48 hexadecimal digits.
@@ -86,6 +88,18 @@ impl Handshake {
             r#"0{{"sid":"{sid}","upgrades":[{upgrades}],"pingInterval":{interval},"pingTimeout":{timeout},"maxPayload":{max_payload}}}"#
         );
         packet
+    }
+}
+
+impl Serialize for Sid {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sid {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -47,6 +47,15 @@ fn decode_part(text: &str) -> Result<Part<'_>, BadPacket> {
     }
 }
 
+/// What a node sent to be polled: packets that are text, or binary messages. What is neither is passed over; no node sends
+/// that.
+pub fn split(payload: &str) -> impl Iterator<Item = Result<&str, Vec<u8>>> {
+    payload.split(SEPARATOR).filter_map(|text| match text.strip_prefix('b') {
+        Some(base64) => LENIENT.decode(base64).ok().map(Err),
+        None => Some(Ok(text)),
+    })
+}
+
 /// Adds a whole packet that is text, its type included.
 pub fn push_text(payload: &mut String, packet: &str) {
     separate(payload);

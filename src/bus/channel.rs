@@ -1,0 +1,12 @@
+//! What is published on: a user's channel or a node's.
+
+use crate::model::{NodeId, UserId};
+
+/// Whose channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Channel {
+    /// What happened to a user, for every node that holds a socket of theirs.
+    User(UserId),
+    /// What one node has to say to another.
+    Node(NodeId),
+}
