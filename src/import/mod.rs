@@ -28,7 +28,7 @@ use self::tasks::Tasks;
 use crate::model::limits::{IMPORT_BATCH_MAX, IMPORT_REPORT_PERIOD};
 use crate::model::{Profile, UserId};
 use crate::store::mongo::classic::{ClassicApp, OldPerson, SourceError};
-use crate::store::{Archive, StoreError};
+use crate::store::{Archive, StoreError, TEAM_ALIAS};
 
 /// Why an import did not come to its end. What it did is done; run again, it goes on from there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,8 +68,10 @@ pub async fn run(
     let target = Target { store, began, counters: counters.clone() };
     let of = app.about_how_many().await?;
     let agents = app.agents().await?;
-    if agents.is_empty() {
-        tracing::warn!("the old app has no user of the role admin: every conversation is one of two people");
+    match agents.first() {
+        // The one whom the old app named when it was asked for an admin: its pages go on seeing the team under that id.
+        Some(first) => drop(patiently(|| target.store.agree(TEAM_ALIAS, Some(first.as_str()))).await?),
+        None => tracing::warn!("the old app has no user of the role admin: every conversation is one of two people"),
     }
     let work = async {
         people(app, &target).await?;
