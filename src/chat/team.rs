@@ -4,10 +4,9 @@ use super::profile::profile_of_token;
 use super::{Chat, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
 use crate::model::{Chance, Code, Identity, Profile, Refusal, UserId};
+use crate::store::TEAM_ALIAS;
 
-/// Under which name the nodes agree on it.
-const ALIAS: &str = "team alias";
-/// The same of the secret.
+/// Under which name the nodes agree on the secret.
 const SECRET: &str = "secret";
 
 impl Chat {
@@ -17,7 +16,7 @@ impl Chat {
     /// `unavailable` if the store does not answer.
     pub async fn team_alias(&self, proposal: Option<&UserId>) -> Result<Option<UserId>, Refusal> {
         let agreed =
-            self.store.agree(ALIAS, proposal.map(UserId::as_str)).await.map_err(|error| unavailable(&error))?;
+            self.store.agree(TEAM_ALIAS, proposal.map(UserId::as_str)).await.map_err(|error| unavailable(&error))?;
         Ok(agreed.and_then(|agreed| agreed.parse().ok()))
     }
 

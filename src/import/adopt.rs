@@ -1,16 +1,17 @@
-//! One conversation: its messages at their places, its head, and how far it was read.
+//! Conversations: their messages at their places, their heads, and how far they were read.
 
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::ImportError;
 use super::count::Counters;
 use super::talk::{Marks, Parties};
-use crate::model::limits::{IMPORT_PATIENCE, STORE_PAUSE};
-use crate::model::{ClientKey, Conversation, ConversationId, CursorKind, Message, NewMessage, Seq, StoreTime, UserId};
+use crate::model::limits::{IMPORT_PATIENCE, IMPORT_TALKS_AT_ONCE_MAX, STORE_PAUSE};
+use crate::model::{ClientKey, Conversation, ConversationId, Message, NewMessage, Seq, StoreTime, UserId};
 use crate::store::mongo::classic::OldMessage;
 use crate::store::{Archive, Attempt, Outcome, Span, StoreError};
 
@@ -30,49 +31,77 @@ struct Foreign {
     at: Seq,
 }
 
+/// The messages of one conversation, in order.
+pub(super) enum Pieces {
+    /// All of them.
+    Whole(Vec<OldMessage>),
+    /// One piece after another.
+    Coming(mpsc::Receiver<Vec<OldMessage>>),
+}
+
+impl Pieces {
+    async fn next(&mut self) -> Option<Vec<OldMessage>> {
+        match self {
+            Self::Whole(messages) if messages.is_empty() => None,
+            Self::Whole(messages) => Some(std::mem::take(messages)),
+            Self::Coming(pieces) => pieces.recv().await,
+        }
+    }
+}
+
+/// A conversation whose messages are all there.
+struct Placed {
+    last: Message,
+    read: Vec<(ConversationId, UserId, Seq)>,
+}
+
 impl Target {
-    /// Adopts one conversation, whose messages come in pieces and in order.
-    pub(super) async fn adopt(
+    /// Adopts conversations (at most [`IMPORT_BATCH_MAX`](crate::model::limits::IMPORT_BATCH_MAX)): makes them exist, puts
+    /// their messages to their places, some conversations at a time, and when all are there raises heads and cursors.
+    pub(super) async fn adopt(self, talks: Vec<(Parties, Pieces)>) -> Result<(), ImportError> {
+        let conversations: Vec<Conversation> = talks.iter().map(|(parties, _)| parties.conversation()).collect();
+        patiently(|| self.store.open_all(&conversations)).await?;
+        let place = |((parties, pieces), conversation)| self.clone().place(parties, pieces, conversation);
+        let placing: Vec<_> = talks.into_iter().zip(conversations).map(place).collect();
+        let placed: Vec<Option<Placed>> =
+            futures_util::stream::iter(placing).buffer_unordered(IMPORT_TALKS_AT_ONCE_MAX).try_collect().await?;
+        let (heads, read): (Vec<Message>, Vec<_>) =
+            placed.into_iter().flatten().map(|Placed { last, read }| (last, read)).unzip();
+        let read = read.concat();
+        patiently(|| self.store.settle(&heads, self.began)).await?;
+        patiently(|| self.store.advance_all(&read)).await?;
+        self.counters.conversations(heads.len());
+        Ok(())
+    }
+
+    /// Puts the messages of one conversation to their places, unless something else is there.
+    async fn place(
         self,
         parties: Parties,
-        mut pieces: mpsc::Receiver<Vec<OldMessage>>,
-    ) -> Result<(), ImportError> {
-        let conversation = parties.conversation();
+        mut pieces: Pieces,
+        conversation: Conversation,
+    ) -> Result<Option<Placed>, ImportError> {
         let mut place = Place { target: &self, conversation: conversation.id, next: Seq(1), end: Seq::ZERO };
-        patiently(|| self.store.open(&conversation)).await?;
         place.look_at_the_end().await?;
         let mut marks = Marks::default();
         let mut last = None;
-        while let Some(piece) = pieces.recv().await {
+        while let Some(piece) = pieces.next().await {
             piece.iter().for_each(|message| marks.note(&parties, message));
             match place.put(piece).await? {
                 Ok(message) => last = message.or(last),
-                Err(foreign) => return self.refuse(&conversation, foreign, pieces).await,
+                Err(foreign) => {
+                    self.refuse(&conversation, foreign, pieces).await;
+                    return Ok(None);
+                }
             }
         }
-        if let Some(last) = last {
-            patiently(|| self.store.settle(std::slice::from_ref(&last), self.began)).await?;
-        }
-        self.mark(&conversation, &marks).await?;
-        self.counters.conversation();
-        Ok(())
-    }
-
-    async fn mark(&self, conversation: &Conversation, marks: &Marks) -> Result<(), ImportError> {
-        for member in &conversation.members {
-            let to = marks.cursor(member);
-            patiently(|| self.store.advance(conversation.id, member, CursorKind::Read, to)).await?;
-        }
-        Ok(())
+        let read = |member: &UserId| (conversation.id, member.clone(), marks.cursor(member));
+        let read = conversation.members.iter().map(read).collect();
+        Ok(last.map(|last| Placed { last, read }))
     }
 
     /// Leaves a conversation as it is, and lets the rest of it pass by.
-    async fn refuse(
-        &self,
-        conversation: &Conversation,
-        foreign: Foreign,
-        mut pieces: mpsc::Receiver<Vec<OldMessage>>,
-    ) -> Result<(), ImportError> {
+    async fn refuse(&self, conversation: &Conversation, foreign: Foreign, mut pieces: Pieces) {
         if self.counters.refused() {
             let members: Vec<&str> = conversation.members.iter().map(UserId::as_str).collect();
             tracing::warn!(
@@ -82,10 +111,9 @@ impl Target {
                 foreign.at
             );
         }
-        while let Some(piece) = pieces.recv().await {
+        while let Some(piece) = pieces.next().await {
             self.counters.refused_messages(piece.len());
         }
-        Ok(())
     }
 }
 

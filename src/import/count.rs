@@ -20,12 +20,12 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn person(&self) {
-        add(&self.people, 1);
+    pub(super) fn people(&self, people: usize) {
+        add(&self.people, people);
     }
 
-    pub(super) fn conversation(&self) {
-        add(&self.conversations, 1);
+    pub(super) fn conversations(&self, conversations: usize) {
+        add(&self.conversations, conversations);
     }
 
     pub(super) fn imported(&self, messages: usize) {

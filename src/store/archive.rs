@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 
+use futures_util::future::try_join_all;
+
 use super::{Attempt, Outcome, Store, StoreError};
-use crate::model::{Message, StoreTime, Timestamp};
+use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, Timestamp, UserId};
 
 /// A store that takes over old histories. What it takes over counts as old: whoever asks for what is new is not told
 /// of it, and lists keep the order they had.
@@ -17,6 +19,26 @@ pub trait Archive: Store {
     /// Raises heads as [`raise`](super::Conversations::raise) does, but stamps their activity with the time that each
     /// message counts as taken at. An activity never goes back.
     async fn settle(&self, messages: &[Message], until: StoreTime) -> Result<(), StoreError>;
+
+    /// [`open`](super::Conversations::open), for many (at most
+    /// [`BATCH_MESSAGES_MAX`](crate::model::limits::BATCH_MESSAGES_MAX), as for the others here).
+    async fn open_all(&self, conversations: &[Conversation]) -> Result<(), StoreError> {
+        try_join_all(conversations.iter().map(|conversation| self.open(conversation))).await.map(drop)
+    }
+
+    /// [`advance`](super::People::advance), for many read cursors.
+    async fn advance_all(&self, read: &[(ConversationId, UserId, Seq)]) -> Result<(), StoreError> {
+        let advance = |(conversation, user, to): &(ConversationId, UserId, Seq)| {
+            let (conversation, user, to) = (*conversation, user.clone(), *to);
+            async move { self.advance(conversation, &user, CursorKind::Read, to).await }
+        };
+        try_join_all(read.iter().map(advance)).await.map(drop)
+    }
+
+    /// [`put_profile`](super::People::put_profile), for many.
+    async fn put_profiles(&self, people: &[(UserId, Profile)]) -> Result<(), StoreError> {
+        try_join_all(people.iter().map(|(user, profile)| self.put_profile(user, profile))).await.map(drop)
+    }
 }
 
 /// When a message of this time counts as taken by the store.

@@ -153,6 +153,9 @@ pub trait Conversations: Send + Sync + 'static {
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError>;
 }
 
+/// Under which name it is [agreed](People::agree) whom users of older pages see in place of the team.
+pub const TEAM_ALIAS: &str = "team alias";
+
 /// What is known of members and of people.
 #[async_trait]
 pub trait People: Send + Sync + 'static {

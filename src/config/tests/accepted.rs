@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Algorithm, BusKind, Command, Keys, LogFormat, Process, SETTINGS, Storage, Surroundings};
+use super::super::{Algorithm, BusKind, Command, Keys, LogFormat, Process, SETTINGS, Secret, Storage, Surroundings};
 use super::{Around, PEM, SECRET, config, load_line};
 use crate::model::Role;
 
@@ -149,6 +149,20 @@ fn a_token_is_asked_for_in_words() {
     assert_eq!((request.name.as_deref(), request.email.as_deref()), (Some("Ann"), Some("ann@example.com")));
     let Command::Token(request) = load_line("token --user ann").unwrap().command else { panic!() };
     assert_eq!((request.role, request.ttl), (Role::User, Duration::from_secs(86_400)));
+}
+
+#[test]
+fn an_import_needs_no_keys() {
+    let into_a_file = load_line("FROM=mongodb://old/app import").unwrap();
+    assert_eq!(into_a_file.command, Command::Import);
+    let line = "import FROM=mongodb://old/app MONGODB_URI=mongodb://m REDIS_URL=redis://r LISTEN=0.0.0.0:80";
+    for line in [line, "import --from mongodb://old/app MONGODB_URI=mongodb://m"] {
+        let loaded = load_line(line).unwrap();
+        assert_eq!(loaded.config.from.as_ref().map(Secret::expose), Some("mongodb://old/app"), "{line}");
+        assert_eq!(loaded.config.auth.keys, Keys::Nobody, "nobody is let in");
+        assert!(!loaded.warnings.iter().any(|warning| warning.contains("REDIS")), "{:?}", loaded.warnings);
+    }
+    assert!(load_line("MONGODB_URI=mongodb://m FROM=mongodb://old/app").is_err(), "a node does");
 }
 
 #[test]

@@ -25,6 +25,8 @@ const REFUSALS: &[(&str, &str)] = &[
         "JWT_SECRET=SECRET JWT_SECRET_FILE=/secret",
         "set SWITCHBOARD_JWT_SECRET or SWITCHBOARD_JWT_SECRET_FILE, not both",
     ),
+    ("import", "`import` needs to know the old app's database: set SWITCHBOARD_FROM_FILE, SWITCHBOARD_FROM or --from"),
+    ("import FROM=http://hunter2/app", "SWITCHBOARD_FROM must be a connection string that begins with mongodb://"),
     // Keys
     ("JWT_SECRET=hunter2", "SWITCHBOARD_JWT_SECRET must be at least 32 bytes for each secret"),
     ("JWT_SECRET=SECRET,hunter2", "SWITCHBOARD_JWT_SECRET must be at least 32 bytes for each secret"),

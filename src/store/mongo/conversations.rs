@@ -20,13 +20,7 @@ const SILENT: u64 = 0;
 #[async_trait]
 impl Conversations for MongoStore {
     async fn open(&self, conversation: &Conversation) -> Result<(), StoreError> {
-        let filter = doc! { "_id": binary(conversation.id.as_bytes()) };
-        let new = doc! { "$setOnInsert": {
-            "k": kind_name(conversation.kind),
-            "m": names(&conversation.members),
-            "n": 0_i64,
-            "at": date(SILENT),
-        } };
+        let (filter, new) = opened(conversation);
         let conversations = self.conversations.clone();
         self.runner
             .run(Operation::Open, move |session| {
@@ -44,7 +38,7 @@ impl Conversations for MongoStore {
     }
 
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {
-        self.raise_heads(Operation::Raise, messages.iter().map(raised).collect()).await
+        self.update_each(Operation::Raise, CONVERSATIONS, messages.iter().map(raised).collect()).await
     }
 
     async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError> {
@@ -82,13 +76,18 @@ impl Conversations for MongoStore {
 }
 
 impl MongoStore {
-    /// Runs statements that raise heads.
-    pub(super) async fn raise_heads(&self, operation: Operation, statements: Vec<Document>) -> Result<(), StoreError> {
+    /// Runs statements that update one document each, and may be repeated freely.
+    pub(super) async fn update_each(
+        &self,
+        operation: Operation,
+        collection: &str,
+        statements: Vec<Document>,
+    ) -> Result<(), StoreError> {
         if statements.is_empty() {
             return Ok(());
         }
         let command = doc! {
-            "update": CONVERSATIONS,
+            "update": collection,
             "updates": statements,
             "ordered": false,
             "writeConcern": { "w": "majority", "j": true },
@@ -101,10 +100,22 @@ impl MongoStore {
             .map_err(Failure::into_error)?;
         // A command that is run as such is called a success even when the server says that some of it was not.
         if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
-            return Err(StoreError::Unavailable("MongoDB did not confirm all heads".to_owned()));
+            return Err(StoreError::Unavailable("MongoDB did not confirm all updates".to_owned()));
         }
         Ok(())
     }
+}
+
+/// What finds a conversation, and what it begins as.
+pub(super) fn opened(conversation: &Conversation) -> (Document, Document) {
+    let filter = doc! { "_id": binary(conversation.id.as_bytes()) };
+    let new = doc! { "$setOnInsert": {
+        "k": kind_name(conversation.kind),
+        "m": names(&conversation.members),
+        "n": 0_i64,
+        "at": date(SILENT),
+    } };
+    (filter, new)
 }
 
 /// One statement that raises one head, if it is lower. It is a document of operators, not a pipeline, so that a text that

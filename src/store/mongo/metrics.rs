@@ -29,10 +29,13 @@ pub(super) enum Operation {
     Now,
     Adopt,
     Settle,
+    OpenAll,
+    AdvanceAll,
+    PutProfiles,
 }
 
 impl Operation {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 23] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -53,6 +56,9 @@ impl Operation {
         Self::Now,
         Self::Adopt,
         Self::Settle,
+        Self::OpenAll,
+        Self::AdvanceAll,
+        Self::PutProfiles,
     ];
 
     const fn name(self) -> &'static str {
@@ -77,6 +83,9 @@ impl Operation {
             Self::Now => "now",
             Self::Adopt => "adopt",
             Self::Settle => "settle",
+            Self::OpenAll => "open_all",
+            Self::AdvanceAll => "advance_all",
+            Self::PutProfiles => "put_profiles",
         }
     }
 
@@ -94,6 +103,9 @@ impl Operation {
                 | Self::Agree
                 | Self::Adopt
                 | Self::Settle
+                | Self::OpenAll
+                | Self::AdvanceAll
+                | Self::PutProfiles
         )
     }
 }

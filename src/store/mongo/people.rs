@@ -32,8 +32,7 @@ impl People for MongoStore {
         if to == Seq::ZERO {
             return Ok(false);
         }
-        let filter = doc! { "_id": cursor_key(conversation, user) };
-        let higher = doc! { "$max": { field(kind): number(to) } };
+        let (filter, higher) = advanced(conversation, user, kind, to);
         let cursors = self.cursors.clone();
         let moved = self
             .runner
@@ -80,8 +79,7 @@ impl People for MongoStore {
     }
 
     async fn put_profile(&self, user: &UserId, profile: &Profile) -> Result<(), StoreError> {
-        let filter = doc! { "_id": user.as_str() };
-        let known = doc! { "$set": { "n": &profile.name, "e": &profile.email } };
+        let (filter, known) = known_as(user, profile);
         let profiles = self.profiles.clone();
         self.runner
             .run(Operation::PutProfile, move |session| {
@@ -112,6 +110,16 @@ impl People for MongoStore {
         let agreed = agreed.await.map_err(Failure::into_error)?;
         Ok(agreed.and_then(|agreed| agreed.get_str("value").ok().map(str::to_owned)))
     }
+}
+
+/// What finds a member's cursors, and what moves one of them up.
+pub(super) fn advanced(conversation: ConversationId, user: &UserId, kind: CursorKind, to: Seq) -> (Document, Document) {
+    (doc! { "_id": cursor_key(conversation, user) }, doc! { "$max": { field(kind): number(to) } })
+}
+
+/// What finds a person, and what sets their profile.
+pub(super) fn known_as(user: &UserId, profile: &Profile) -> (Document, Document) {
+    (doc! { "_id": user.as_str() }, doc! { "$set": { "n": &profile.name, "e": &profile.email } })
 }
 
 /// The key of a member's cursors: all of a conversation lie together.

@@ -4,8 +4,8 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, doc};
 use switchboard::model::limits::IMPORT_TEXT_BYTES_MAX;
 use switchboard::model::{Chance, Conversation, ConversationId, Kind, Profile, Seq, StoreTime, SystemChance, UserId};
-use switchboard::store::Since;
 use switchboard::store::mongo::classic::Flaw;
+use switchboard::store::{Since, TEAM_ALIAS};
 
 use super::world::{World, user, with, without};
 
@@ -55,6 +55,8 @@ pub(super) async fn talks_with_any_admin_become_one(world: World) {
         .await;
     assert_eq!(world.import().await.conversations, 4);
     world.assert_whole().await;
+    let alias = world.store.agree(TEAM_ALIAS, Some("somebody later")).await.unwrap();
+    assert_eq!(alias, Some(kim.to_hex()), "the admin whom the old app named");
 
     let row = world.store.get(&[ConversationId::support(&user(ann))]).await.unwrap().remove(0);
     assert_eq!(row.conversation, Conversation::support(&user(ann), &UserId::team()));

@@ -78,7 +78,10 @@ impl ClassicApp {
     /// A sentence that says what to change.
     pub async fn connect(uri: &str) -> Result<Self, SourceError> {
         let parsed = timeout(STORE_START_WAIT, ClientOptions::parse(uri)).await.map_err(|_| SourceError::Silent)?;
-        let mut options = parsed.map_err(|_| SourceError::Uri)?;
+        let mut options = parsed.map_err(|error| match error.kind.as_ref() {
+            ErrorKind::DnsResolve { .. } => SourceError::Failed("its DNS records cannot be read".to_owned()),
+            _ => SourceError::Uri,
+        })?;
         let name = options.default_database.clone().ok_or(SourceError::NoDatabase)?;
         options.app_name.get_or_insert_with(|| "switchboard-import".to_owned());
         options.connect_timeout.get_or_insert(STORE_START_WAIT);
@@ -112,7 +115,7 @@ impl ClassicApp {
         apart(STORE_START_WAIT, async move { messages.estimated_document_count().await }).await
     }
 
-    /// The users of the role admin, at most [`IMPORT_AGENTS_MAX`].
+    /// The users of the role admin, at most [`IMPORT_AGENTS_MAX`], in the order in which the old app finds them.
     ///
     /// # Errors
     /// There are more, or the server was lost.
