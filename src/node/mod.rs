@@ -20,7 +20,7 @@ use crate::auth::{Minter, Verifier};
 use crate::bus::{Bus, BusEvent};
 use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
-use crate::door::engineio::{self, EngineIo};
+use crate::door::engineio::{self, BusCarrier, EngineIo, Relay};
 use crate::door::listener::{ListenerSettings, serve};
 use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
@@ -116,7 +116,12 @@ impl Node {
             chance: chance.clone(),
         }));
         let delivery = Arc::new(Delivery::start(
-            delivery::Ports { store: store.clone(), store_clock: store_clock.clone(), bus, clock: clock.clone() },
+            delivery::Ports {
+                store: store.clone(),
+                store_clock: store_clock.clone(),
+                bus: bus.clone(),
+                clock: clock.clone(),
+            },
             events,
         ));
         let services = Arc::new(Services {
@@ -144,11 +149,22 @@ impl Node {
         };
         let desk = Desk::open(services.clone(), settings.manner.clone()).await?;
         let polled = engineio::Sessions::new(settings.engine.sessions_max, settings.engine.guests_per_address_max);
+        let node = NodeId(chance.bits());
+        let relay = Relay::new(
+            node,
+            settings.engine,
+            chance.clone(),
+            polled.clone(),
+            Arc::new(BusCarrier(bus.clone())),
+            drain_sessions.clone(),
+        );
+        let relaying = engineio::listen(relay.clone(), node, &bus).await;
         let engine = EngineIo {
-            node: NodeId(chance.bits()),
+            node,
             chance,
             settings: settings.engine,
             sessions: polled,
+            relay: Some(relay),
             origins: origins.clone(),
             tasks: sessions.clone(),
             layer: desk.clone(),
@@ -167,7 +183,7 @@ impl Node {
             .merge(page::routes(page::Page { minter, clock }))
             .fallback(rest::nothing_there);
 
-        let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone()))];
+        let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
         let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));

@@ -3,6 +3,7 @@
 pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod dealer;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod resp;

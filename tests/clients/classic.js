@@ -2,10 +2,12 @@
 // given. Prints one line for each thing that it saw, and fails at the first that is wrong.
 //
 // Environment: NODES (URLs, comma-separated), TRANSPORTS (e.g. "websocket", "polling", "polling,websocket"),
-// ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"), MODULES (where the clients are).
+// ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"). The clients are in .tools/npm.
+"use strict";
 const assert = require("node:assert/strict");
 const path = require("node:path");
-const modules = process.env.MODULES;
+
+const modules = path.join(__dirname, "..", "..", ".tools", "npm", "node_modules");
 const { io } = require(path.join(modules, "socket.io-client"));
 const nodes = process.env.NODES.split(",");
 const transports = process.env.TRANSPORTS.split(",");
@@ -101,7 +103,7 @@ async function refusals() {
 }
 
 async function old() {
-  const { default: io2 } = { default: require(path.join(modules, "socket.io-client-2")) };
+  const io2 = require(path.join(modules, "sio2"));
   const answer = await fetch(`${node(0)}/socket.io/?EIO=3&transport=polling`);
   assert.equal(answer.status, 400);
   assert.deepEqual(await answer.json(), { code: 5, message: "Unsupported protocol version" });
