@@ -275,3 +275,21 @@ async fn the_bus_carries_requests() {
         assert_eq!(elsewhere.poll().await, (200, format!("4{n}")));
     }
 }
+
+#[tokio::test]
+async fn a_node_that_drains_lets_go_of_what_it_carries() {
+    let cluster = Cluster::start(3).await;
+    let session = cluster.nodes[0].open().await;
+    let elsewhere = cluster.through(1, &session);
+    let bridged = cluster.nodes[0].open().await;
+    let mut socket = upgrade(&cluster.through(1, &bridged)).await;
+    let (polled, ()) = tokio::join!(elsewhere.poll(), async {
+        sleep(Duration::from_millis(200)).await;
+        cluster.nodes[1].drain.cancel();
+    });
+    assert_eq!(polled, (200, "6".to_owned()), "nothing, and nothing lost");
+    socket.closed().await;
+    assert_eq!(elsewhere.poll().await, (200, "6".to_owned()), "also one that comes late");
+    assert_eq!(cluster.through(2, &session).post("4still there").await.0, 200);
+    assert_eq!(cluster.through(2, &session).poll().await, (200, "4still there".to_owned()));
+}

@@ -31,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// The polled sessions of `/engine.io/`.
     pub(crate) sessions: Arc<Sessions>,
+    /// Cancelled when the node drains.
+    pub(crate) drain: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -61,9 +63,9 @@ impl Server {
 
     /// As a node among others.
     pub(crate) async fn start_in(settings: Settings, origins: Vec<&str>, wires: Option<&Arc<Wires>>) -> Self {
-        Self::start_with(settings, origins, async |node, sessions| {
+        Self::start_with(settings, origins, async |node, sessions, drain| {
             let wires = wires?;
-            let relay = relay(node, settings, sessions, Arc::clone(wires) as _);
+            let relay = relay(node, settings, sessions, Arc::clone(wires) as _, drain);
             wires.connect(node, &relay);
             Some(relay)
         })
@@ -72,8 +74,8 @@ impl Server {
 
     /// As a node among those of a bus.
     pub(crate) async fn start_on_bus(settings: Settings, bus: Arc<dyn Bus>) -> Self {
-        Self::start_with(settings, Vec::new(), async |node, sessions| {
-            let relay = relay(node, settings, sessions, Arc::new(BusCarrier(Arc::clone(&bus))));
+        Self::start_with(settings, Vec::new(), async |node, sessions, drain| {
+            let relay = relay(node, settings, sessions, Arc::new(BusCarrier(Arc::clone(&bus))), drain);
             tokio::spawn(listen(Arc::clone(&relay), node, &bus).await);
             Some(relay)
         })
@@ -83,14 +85,15 @@ impl Server {
     async fn start_with(
         settings: Settings,
         origins: Vec<&str>,
-        connect: impl AsyncFnOnce(NodeId, Arc<Sessions>) -> Option<Arc<Relay>>,
+        connect: impl AsyncFnOnce(NodeId, Arc<Sessions>, CancellationToken) -> Option<Arc<Relay>>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let sessions = Sessions::new(settings.sessions_max, settings.guests_per_address_max);
         let origins = Arc::new(Origins::new(origins.into_iter().map(|origin| origin.parse().unwrap()).collect()));
         let node = NodeId(SystemChance.bits());
-        let relay = connect(node, Arc::clone(&sessions)).await;
+        let drain = CancellationToken::new();
+        let relay = connect(node, Arc::clone(&sessions), drain.clone()).await;
         let door = |layer: Arc<dyn Layer>, sessions: &Arc<Sessions>| EngineIo {
             node,
             chance: Arc::new(SystemChance),
@@ -116,7 +119,7 @@ impl Server {
         };
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, router, house, stop.clone()));
-        Self { address, sessions, _stop: stop.drop_guard() }
+        Self { address, sessions, drain, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn request(&self, method: &str, path_and_query: &str, body: &str) -> Response {
@@ -168,8 +171,14 @@ impl Server {
     }
 }
 
-fn relay(node: NodeId, settings: Settings, sessions: Arc<Sessions>, carrier: Arc<dyn Carrier>) -> Arc<Relay> {
-    Relay::new(node, settings, Arc::new(SystemChance), sessions, carrier, CancellationToken::new())
+fn relay(
+    node: NodeId,
+    settings: Settings,
+    sessions: Arc<Sessions>,
+    carrier: Arc<dyn Carrier>,
+    drain: CancellationToken,
+) -> Arc<Relay> {
+    Relay::new(node, settings, Arc::new(SystemChance), sessions, carrier, drain)
 }
 
 pub(crate) fn client() -> reqwest::Client {

@@ -90,10 +90,6 @@ impl Relay {
         loop {
             tokio::select! {
                 biased;
-                () = self.drain.cancelled(), if !is_released => {
-                    is_released = true;
-                    self.send(sid.node, &Frame::Release { id, sid });
-                }
                 reply = replied.recv() => match reply {
                     Some(Reply::Held) => alive = Instant::now(),
                     Some(reply) => {
@@ -108,6 +104,11 @@ impl Relay {
                         return Err(Refused::UnknownSid);
                     }
                     self.carrier.send(sid.node, request.clone());
+                    is_released = false;
+                }
+                () = self.drain.cancelled(), if !is_released => {
+                    self.send(sid.node, &Frame::Release { id, sid });
+                    is_released = true;
                 }
             }
         }
