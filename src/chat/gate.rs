@@ -1,91 +1,84 @@
 //! Keeps one session's sends in order across a refusal: after a send was refused for now, later ones to the same
 //! conversation are refused too, until the first comes back. Otherwise the later one would overtake it.
 //!
-//! The client's part: it repeats the refused send and everything that it said after it, in order.
+//! The client's part: it repeats the refused send and everything that it said after it, in order. So the order in which
+//! it says things is the order in which their keys *first* arrive, whatever becomes of each, and however many copies of
+//! one are under way: several may be, since a send can be refused at once while an earlier copy still waits for the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::limits::REFUSED_SENDS_MAX;
 use crate::model::{ClientKey, ConversationId};
 
-/// One session's refused sends.
+/// One session's sends that are not settled.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    turns: u64,
-    refused: HashMap<ConversationId, Vec<Refused>>,
+    /// In the order in which they first arrived.
+    open: HashMap<ConversationId, Vec<Said>>,
+    /// How many of them were refused and have not come back.
+    refused: usize,
+    /// The last sends that were settled, oldest first, once anything was refused: a late copy of one is answered, but
+    /// nobody waits for it to come back. Not more than [`REFUSED_SENDS_MAX`].
+    settled: VecDeque<(ConversationId, ClientKey)>,
+    disturbed: bool,
     full: bool,
 }
 
-/// A send that was refused and has not come back.
+/// A send that is neither stored nor refused for good.
 #[derive(Debug)]
-struct Refused {
+struct Said {
     key: ClientKey,
-    /// When it arrived, of the times that count: the first, and the last.
-    first: Turn,
-    last: Turn,
+    /// It was refused and has not come back.
+    refused: bool,
 }
-
-/// When a send arrived, among those of its session. A send may be refused long after later ones arrived, or at once
-/// while earlier ones still wait; who is behind whom is decided by this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn(u64);
 
 impl Gate {
     /// A send arrives.
-    pub fn turn(&self) -> Turn {
-        let mut state = self.lock();
-        state.turns += 1;
-        Turn(state.turns)
+    pub fn arrives(&self, conversation: ConversationId, key: &ClientKey) {
+        self.lock().open(conversation, key);
     }
 
-    /// Whether a send may go on now: it is not behind a refused one, or it is the first of the refused ones, coming
-    /// back. Then those that were refused before it came back follow it, as the client has promised; those that were
-    /// refused since are awaited in their turn.
-    pub fn admits(&self, conversation: ConversationId, key: &ClientKey, turn: Turn) -> bool {
+    /// Whether a send may go on now: nothing that was said before it is to come back. If it is itself one that was to
+    /// come back, it has.
+    pub fn admits(&self, conversation: ConversationId, key: &ClientKey) -> bool {
         let mut state = self.lock();
-        let Some(refused) = state.refused.get_mut(&conversation) else { return !state.full };
-        match refused.iter().min_by_key(|refused| refused.first) {
-            Some(awaited) if awaited.first < turn && awaited.key != *key => false,
-            Some(awaited) if awaited.first < turn => {
-                refused.retain(|refused| refused.last > turn);
-                refused.iter_mut().for_each(|refused| refused.first = refused.last);
-                if refused.is_empty() {
-                    state.refused.remove(&conversation);
-                }
-                true
-            }
-            _ => true,
+        if state.full {
+            return false;
         }
+        let Some(open) = state.open.get_mut(&conversation) else { return true };
+        for said in open {
+            if said.key == *key {
+                if std::mem::take(&mut said.refused) {
+                    state.refused -= 1;
+                }
+                return true;
+            }
+            if said.refused {
+                return false;
+            }
+        }
+        // A late copy of what is settled: whatever it is answered, it changes nothing.
+        true
     }
 
     /// Closes the gate behind a refused send.
-    pub fn close(&self, conversation: ConversationId, key: &ClientKey, turn: Turn) {
+    pub fn close(&self, conversation: ConversationId, key: &ClientKey) {
         let mut state = self.lock();
-        if let Some(known) = state.refused.get_mut(&conversation).and_then(|all| all.iter_mut().find(|r| r.key == *key))
-        {
-            known.first = known.first.min(turn);
-            known.last = known.last.max(turn);
-        } else if state.refused.values().map(Vec::len).sum::<usize>() < REFUSED_SENDS_MAX {
-            let refused = Refused { key: key.clone(), first: turn, last: turn };
-            state.refused.entry(conversation).or_default().push(refused);
-        } else {
-            state.full = true;
+        state.disturbed = true;
+        let Some(said) = state.open(conversation, key) else { return };
+        if !std::mem::replace(&mut said.refused, true) {
+            state.refused += 1;
+            state.full |= state.refused > REFUSED_SENDS_MAX;
         }
     }
 
     /// Nothing need wait for this key any more: its message was stored, or will never be.
     pub fn settle(&self, conversation: ConversationId, key: &ClientKey) {
-        let mut state = self.lock();
-        if let Some(refused) = state.refused.get_mut(&conversation) {
-            refused.retain(|refused| refused.key != *key);
-            if refused.is_empty() {
-                state.refused.remove(&conversation);
-            }
-        }
+        self.lock().settle(conversation, key);
     }
 
     /// Whether more sends were refused than can be remembered. Order can only be kept by a new session, in which the
@@ -100,84 +93,132 @@ impl Gate {
     }
 }
 
+impl State {
+    /// The send of this key, now known; none if it is settled.
+    fn open(&mut self, conversation: ConversationId, key: &ClientKey) -> Option<&mut Said> {
+        if self.settled.iter().any(|(of, settled)| (of, settled) == (&conversation, key)) {
+            return None;
+        }
+        let open = self.open.entry(conversation).or_default();
+        let index = open.iter().position(|said| said.key == *key).unwrap_or(open.len());
+        if index == open.len() {
+            open.push(Said { key: key.clone(), refused: false });
+        }
+        open.get_mut(index)
+    }
+
+    fn settle(&mut self, conversation: ConversationId, key: &ClientKey) {
+        let Some(open) = self.open.get_mut(&conversation) else { return };
+        let Some(index) = open.iter().position(|said| said.key == *key) else { return };
+        self.refused -= usize::from(open.remove(index).refused);
+        if open.is_empty() {
+            self.open.remove(&conversation);
+        }
+        if self.disturbed {
+            if self.settled.len() == REFUSED_SENDS_MAX {
+                self.settled.pop_front();
+            }
+            self.settled.push_back((conversation, key.clone()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TALK: ConversationId = ConversationId::from_bytes([1; 16]);
 
-    fn keys() -> [ClientKey; 3] {
-        ["1", "2", "3"].map(|key| key.parse().unwrap())
+    /// A gate at which three sends have arrived.
+    fn three() -> (Gate, [ClientKey; 3]) {
+        let (gate, keys) = (Gate::default(), ["1", "2", "3"].map(|key| key.parse().unwrap()));
+        keys.iter().for_each(|key| gate.arrives(TALK, key));
+        (gate, keys)
     }
 
     #[test]
     fn only_the_refused_key_opens_the_gate() {
-        let (gate, [first, second, _]) = (Gate::default(), keys());
-        let (one, two) = (gate.turn(), gate.turn());
-        assert!(gate.admits(TALK, &first, one));
-        gate.close(TALK, &first, one);
-        assert!(!gate.admits(TALK, &second, two));
-        gate.close(TALK, &second, two);
-        assert!(!gate.admits(TALK, &second, gate.turn()));
+        let (gate, [first, second, _]) = three();
+        assert!(gate.admits(TALK, &first));
+        gate.close(TALK, &first);
+        assert!(!gate.admits(TALK, &second));
+        gate.close(TALK, &second);
+        assert!(!gate.admits(TALK, &second));
         let other = ConversationId::from_bytes([2; 16]);
-        assert!(gate.admits(other, &second, gate.turn()), "other conversations are not held up");
-        assert!(gate.admits(TALK, &first, gate.turn()));
-        assert!(gate.admits(TALK, &second, gate.turn()));
+        gate.arrives(other, &second);
+        assert!(gate.admits(other, &second), "other conversations are not held up");
+        assert!(gate.admits(TALK, &first));
+        assert!(gate.admits(TALK, &second));
     }
 
     #[test]
-    fn what_arrived_before_a_refused_send_is_not_behind_it() {
-        let (gate, [first, second, third]) = (Gate::default(), keys());
-        let (one, two, three) = (gate.turn(), gate.turn(), gate.turn());
-        gate.close(TALK, &third, three);
-        assert!(gate.admits(TALK, &first, one));
-        gate.close(TALK, &second, two);
-        assert!(!gate.admits(TALK, &third, gate.turn()), "now an earlier one is awaited");
-        assert!(gate.admits(TALK, &second, gate.turn()));
-        assert!(gate.admits(TALK, &third, gate.turn()));
-    }
-
-    #[test]
-    fn what_is_refused_while_the_awaited_one_is_on_its_way_is_awaited_next() {
-        let (gate, [first, second, third]) = (Gate::default(), keys());
-        gate.close(TALK, &first, gate.turn());
-        gate.close(TALK, &second, gate.turn());
-        let (first_again, second_again) = (gate.turn(), gate.turn());
-        gate.close(TALK, &second, second_again);
-        assert!(gate.admits(TALK, &first, first_again));
-        assert!(!gate.admits(TALK, &third, gate.turn()));
-        assert!(gate.admits(TALK, &second, gate.turn()));
+    fn what_was_said_before_a_refused_send_is_not_behind_it() {
+        let (gate, [first, second, third]) = three();
+        gate.close(TALK, &third);
+        assert!(gate.admits(TALK, &first));
+        gate.close(TALK, &second);
+        assert!(!gate.admits(TALK, &third), "now an earlier one is awaited");
+        assert!(gate.admits(TALK, &second));
+        assert!(gate.admits(TALK, &third));
     }
 
     #[test]
     fn one_that_is_refused_again_comes_before_those_behind_it() {
-        let (gate, [first, second, _]) = (Gate::default(), keys());
-        gate.close(TALK, &first, gate.turn());
-        gate.close(TALK, &second, gate.turn());
-        let (first_again, second_again) = (gate.turn(), gate.turn());
-        gate.close(TALK, &second, second_again);
-        assert!(gate.admits(TALK, &first, first_again));
-        gate.close(TALK, &first, first_again);
-        assert!(!gate.admits(TALK, &second, gate.turn()));
-        assert!(gate.admits(TALK, &first, gate.turn()));
+        let (gate, [first, second, _]) = three();
+        gate.close(TALK, &first);
+        gate.close(TALK, &second);
+        assert!(gate.admits(TALK, &first));
+        gate.close(TALK, &first);
+        assert!(!gate.admits(TALK, &second));
+        assert!(gate.admits(TALK, &first));
     }
 
     #[test]
-    fn a_refused_repetition_of_a_stored_message_holds_up_nobody() {
-        let (gate, [first, second, _]) = (Gate::default(), keys());
-        gate.close(TALK, &first, gate.turn());
+    fn a_copy_that_is_refused_at_once_leaves_its_key_where_it_was() {
+        let (gate, [first, second, third]) = three();
+        gate.close(TALK, &third);
+        // Copies of the first and the second still wait in the lane, and more copies arrive and are refused.
+        gate.close(TALK, &second);
+        gate.close(TALK, &first);
+        assert!(!gate.admits(TALK, &second) && !gate.admits(TALK, &third));
+        for key in [&first, &second, &third] {
+            assert!(gate.admits(TALK, key), "in the order in which they were said");
+            gate.settle(TALK, key);
+        }
+    }
+
+    #[test]
+    fn a_refused_copy_of_a_stored_message_holds_up_nobody() {
+        let (gate, [first, second, _]) = three();
+        gate.close(TALK, &first);
         gate.settle(TALK, &first);
-        assert!(gate.admits(TALK, &second, gate.turn()));
+        assert!(gate.admits(TALK, &second));
+        gate.close(TALK, &first);
+        assert!(gate.admits(TALK, &second), "also when the copy comes late");
+        assert!(gate.admits(TALK, &first));
     }
 
     #[test]
-    fn a_full_gate_admits_nothing_that_it_cannot_judge() {
-        let (gate, [_, second, _]) = (Gate::default(), keys());
+    fn a_full_gate_admits_nothing() {
+        let (gate, [_, second, _]) = three();
         for number in 0..=REFUSED_SENDS_MAX {
             assert!(!gate.is_full());
-            gate.close(TALK, &number.to_string().parse().unwrap(), gate.turn());
+            gate.close(TALK, &number.to_string().parse().unwrap());
         }
         assert!(gate.is_full());
-        assert!(!gate.admits(ConversationId::from_bytes([9; 16]), &second, gate.turn()));
+        assert!(!gate.admits(ConversationId::from_bytes([9; 16]), &second));
+    }
+
+    #[test]
+    fn what_is_settled_is_not_remembered_without_bound() {
+        let (gate, _) = three();
+        for number in 0..2 * REFUSED_SENDS_MAX {
+            let key = number.to_string().parse().unwrap();
+            gate.arrives(TALK, &key);
+            gate.close(TALK, &key);
+            gate.settle(TALK, &key);
+        }
+        assert_eq!(gate.lock().settled.len(), REFUSED_SENDS_MAX);
+        assert_eq!((gate.lock().refused, gate.is_full()), (0, false));
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::announce::Announcer;
 use super::commit::Commit;
 use super::directory::{Directory, not_yours};
-use super::gate::{Gate, Turn};
+use super::gate::Gate;
 use super::heads::{Heads, Stored};
 use super::metrics::Stages;
 use super::send::Sent;
@@ -43,8 +43,8 @@ pub(super) struct Pending {
     pub(super) for_team: bool,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
-    /// The gate of the session that sent it, and its turn there.
-    pub(super) gate: Option<(Arc<Gate>, Turn)>,
+    /// The gate of the session that sent it, at which it has arrived.
+    pub(super) gate: Option<Arc<Gate>>,
     pub(super) accepted: Instant,
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
 }
@@ -53,8 +53,8 @@ impl Pending {
     /// Answers with a refusal. The gate is closed behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
         match self.gate {
-            Some((gate, turn)) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key, turn),
-            Some((gate, _)) => gate.settle(self.new.conversation, &self.new.key),
+            Some(gate) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key),
+            Some(gate) => gate.settle(self.new.conversation, &self.new.key),
             None => {}
         }
         let _ = self.reply.send(Err(refusal));
@@ -69,8 +69,7 @@ impl Pending {
     }
 
     fn is_held_up(&self) -> bool {
-        let held_up = |(gate, turn): &(Arc<Gate>, Turn)| !gate.admits(self.new.conversation, &self.new.key, *turn);
-        self.gate.as_ref().is_some_and(held_up)
+        self.gate.as_ref().is_some_and(|gate| !gate.admits(self.new.conversation, &self.new.key))
     }
 }
 
@@ -257,7 +256,7 @@ impl Lane {
     /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
         let Some(pending) = self.pop_front() else { return };
-        if let Some((gate, _)) = &pending.gate {
+        if let Some(gate) = &pending.gate {
             gate.settle(self.conversation, &pending.new.key);
         }
         let stages = &self.parts.metrics;

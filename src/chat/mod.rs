@@ -30,7 +30,7 @@ use crate::model::{Chance, Clock, ConversationId, Identity, Refusal};
 use crate::store::{Store, StoreClock, StoreError};
 
 pub use directory::Membership;
-pub use gate::{Gate, Turn};
+pub use gate::Gate;
 pub use history::{Page, Want};
 pub use list::Listing;
 pub use send::{Send, Sent, Target};

@@ -108,11 +108,10 @@ impl Chat {
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let gate = gate.map(|gate| {
-            let turn = gate.turn();
-            (gate, turn)
-        });
         let Send { sender, for_team, key, text, .. } = send;
+        if let Some(gate) = &gate {
+            gate.arrives(conversation, &key);
+        }
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
         Pending { new, for_team, open, gate, accepted: Instant::now(), reply }
     }

@@ -45,7 +45,7 @@ impl Live {
         let send = chat::Send { sender, for_team, target, key: send.key, text: send.text };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
-            self.gate.close(conversation, &key, self.gate.turn());
+            self.gate.close(conversation, &key);
             let refusal = Refusal::new(Code::RateLimited, "too many messages").after(wait);
             return self.refuse_send(refusal, key, Some(conversation));
         }
