@@ -10,15 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use switchboard::model::limits::{CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX};
+use switchboard::model::limits::{
+    ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
+};
 use switchboard::model::{
     AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Role, Seq, StoreTime,
     Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Fault, Member, Row, Sent};
-use switchboard::wire::{ClientFrame, Encoding, ServerFrame};
+use switchboard::wire::{ClientFrame, Encoding, ServerFrame, engineio, relay, socketio};
 
 /// What every decoder must bear. An envelope that is understood is also written back the same.
 fn decode_all(bytes: &[u8]) {
@@ -31,8 +34,28 @@ fn decode_all(bytes: &[u8]) {
     if let Ok(envelope) = Envelope::decode(bytes) {
         assert_eq!(Envelope::decode(&envelope.encode()), Ok(envelope));
     }
+    if let Ok(frame) = relay::Frame::decode(bytes, FRAME_BYTES_MAX) {
+        let again = frame.encode().map(|bytes| relay::Frame::decode(&bytes, FRAME_BYTES_MAX));
+        assert_eq!(again, Some(Ok(frame)));
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         decode_text(text);
+        decode_packets(text);
+    }
+}
+
+fn decode_packets(text: &str) {
+    let _ = (engineio::Packet::decode(text), engineio::Query::parse(text), engineio::payload::decode(text));
+    if let Ok(sid) = text.parse::<engineio::Sid>() {
+        assert_eq!(sid.to_string(), text);
+    }
+    if let Ok(packet) = socketio::Packet::decode(text) {
+        assert!(packet.attachments <= ATTACHMENTS_MAX && packet.namespace.starts_with('/'));
+        let arguments: Vec<&str> = packet.arguments().into_iter().flat_map(|arguments| arguments.iter()).collect();
+        assert!(arguments.len() <= ARGUMENTS_MAX);
+        for argument in arguments {
+            assert!(serde_json::from_str::<IgnoredAny>(argument).is_ok(), "{argument}");
+        }
     }
 }
 
@@ -209,7 +232,20 @@ impl Ingredients {
         let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
         let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
         let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
-        json.chain(msgpack).chain([message.encode().to_vec(), receipt.encode().to_vec()]).collect()
+        let packets = [
+            r#"0/custom?a=b,{"token":"x"}"#,
+            r#"2["message",1,"2",{"3":[true,null]}]"#,
+            r#"52-/custom,789["message",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]"#,
+            "461-12[]",
+            "4hello\u{1e}bAQIDBA==\u{1e}3\u{1e}5",
+            "EIO=4&transport=polling&sid=0123456789abcdef0123456789abcdef0123456789abcdef&t=x",
+            "0123456789abcdef0123456789abcdef0123456789abcdef",
+        ];
+        let asked =
+            relay::Frame::Reply { id: 1, reply: relay::Reply::Done { payload: "2".into(), is_authenticated: true } };
+        let relayed = asked.encode().map(|bytes| bytes.to_vec());
+        let announced = [message.encode().to_vec(), receipt.encode().to_vec()];
+        json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }
 
