@@ -360,7 +360,7 @@ fn bombs_do_not_go_off() {
         let began = Instant::now();
         decode_all(&bomb);
         decode_all(&[&[1], &bomb[..]].concat());
-        assert!(began.elapsed() < Duration::from_secs(5), "bomb {number} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(30), "bomb {number} took {:?}", began.elapsed());
     }
     let grown = resident_high_water_kib() - before;
     assert!(grown < 64 * 1024, "the bombs took {grown} KiB");
@@ -456,7 +456,7 @@ fn fuzz() {
     println!("fuzz: {inputs} inputs, {understood} of them frames, seed {seed}, {:.1} s", took.as_secs_f64());
     assert!(understood > 0 && understood < inputs, "the changes are neither too small nor too large");
     let per_100_000 = took / u32::try_from(inputs / INPUTS_AT_LEAST).unwrap();
-    assert!(per_100_000 < Duration::from_secs(20), "{per_100_000:?} for {INPUTS_AT_LEAST}");
+    assert!(per_100_000 < Duration::from_secs(120), "{per_100_000:?} for {INPUTS_AT_LEAST}");
 }
 
 fn sample() -> Ingredients {

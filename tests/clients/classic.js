@@ -2,8 +2,10 @@
 // given. Prints one line for each thing that it saw, and fails at the first that is wrong.
 //
 // Environment: NODES (URLs, comma-separated), TRANSPORTS (e.g. "websocket", "polling", "polling,websocket"),
-// ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"). The clients are in .tools/npm.
+// ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"); KILLS (commands, one a line: each is run
+// in the middle of a talk, and may end a node). The clients are in .tools/npm.
 "use strict";
+const { execSync } = require("node:child_process");
 const assert = require("node:assert/strict");
 const path = require("node:path");
 
@@ -45,6 +47,11 @@ class Page {
     const answer = await this.next("authenticated", (answer) => answer.success);
     assert.equal(answer.userId, this.id);
     return this;
+  }
+
+  texts(name, beginning) {
+    const events = this.heard.filter((event) => event.name === name).map((event) => event.args[0].message);
+    return events.filter((text) => text.startsWith(beginning));
   }
 
   count(name) { return this.heard.filter((event) => event.name === name).length; }
@@ -160,7 +167,9 @@ async function talk() {
 
   admin.socket.emit("mark-read", { senderId: "user-1" });
   assert.equal((await user.next("messages-read")).readBy, team);
-  assert.equal((await admin.rest("GET", "unread-count")).body.count, 0);
+  const after = (await admin.rest("GET", "conversations")).body.find((row) => row._id === "user-1");
+  assert.equal(after.unreadCount, 0);
+  assert.equal((await admin.rest("GET", "unread-count")).body.count, before + 1 - row.unreadCount);
 
   admin.socket.emit("send-message", { receiverId: "user-1", message: "How can I help?" });
   const answer = await user.next("receive-message");
@@ -226,11 +235,55 @@ async function recovery() {
   saw("what was missed comes after a lost connection");
 }
 
+// Nodes die in the middle of a talk: whatever a page was told is stored reaches the other page, once and in order.
+async function kills(commands) {
+  const admin = await page("agent-1", 0).ready();
+  const user = await page("user-2", 1).ready();
+  const sides = [{ from: admin, to: user, id: "user-2" }, { from: user, to: admin, id: "agent-1" }];
+  let under_way = 0;
+  for (const [round, command] of commands.entries()) {
+    for (let n = 0; n < 40; n += 1) {
+      for (const { from, id } of sides) from.socket.emit("send-message", { receiverId: id, message: `kill ${round} message ${n}` });
+      if (n === 20) {
+        under_way += 2 * 21 - sides.reduce((sum, { from }) => sum + from.texts("message-sent", `kill ${round} `).length, 0);
+        execSync(command, { stdio: "ignore" });
+      }
+      await sleep(25);
+    }
+    // The page comes back by itself, and goes on.
+    for (const { from, id } of sides) {
+      const until = Date.now() + WAIT;
+      const last = `back ${round}`;
+      while (from.texts("message-sent", last).length === 0) {
+        assert.ok(Date.now() < until, `${from.id} does not come back`);
+        if (from.socket.connected) from.socket.emit("send-message", { receiverId: id, message: last });
+        await sleep(1_000);
+      }
+    }
+  }
+  await sleep(3_000);
+  let told = 0;
+  for (const { from, to } of sides) {
+    const stored = from.texts("message-sent", "");
+    const shown = to.texts("receive-message", "");
+    told += stored.length;
+    const missing = stored.filter((text) => !shown.includes(text));
+    assert.deepEqual(missing, [], `${from.id} was told that these are stored`);
+    const places = to.heard.filter((event) => event.name === "receive-message").map((event) => event.args[0].seq);
+    assert.deepEqual(places, [...new Set(places)].sort((a, b) => a - b), "once and in order");
+  }
+  admin.close();
+  user.close();
+  saw(`${commands.length} kills: ${told} told as stored, all shown once and in order; ${under_way} were under way`);
+}
+
 (async () => {
   await refusals();
   await old();
   await talk();
   await recovery();
+  const commands = (process.env.KILLS ?? "").split("\n").filter((command) => command !== "");
+  if (commands.length > 0) await kills(commands);
   console.log("PASS");
   process.exit(0);
 })().catch((error) => {
