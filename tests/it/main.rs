@@ -30,3 +30,5 @@ mod store_embedded;
 mod store_mongo;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod team;
