@@ -6,6 +6,7 @@
 //! one are under way: several may be, since a send can be refused at once while an earlier copy still waits for the store.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::limits::REFUSED_SENDS_MAX;
@@ -21,10 +22,10 @@ struct State {
     open: HashMap<ConversationId, Vec<Said>>,
     /// How many of them were refused and have not come back.
     refused: usize,
-    /// The last sends that were settled, oldest first, once anything was refused: a late copy of one is answered, but
-    /// nobody waits for it to come back. Not more than [`REFUSED_SENDS_MAX`].
-    settled: VecDeque<(ConversationId, ClientKey)>,
-    disturbed: bool,
+    /// The digests of the last sends that were settled, oldest first, at most [`REFUSED_SENDS_MAX`]. The client may not
+    /// have heard of it yet, and repeat one with those before it: such a copy is answered, but nobody waits for it to
+    /// come back.
+    settled: VecDeque<u64>,
     full: bool,
 }
 
@@ -68,7 +69,6 @@ impl Gate {
     /// Closes the gate behind a refused send.
     pub fn close(&self, conversation: ConversationId, key: &ClientKey) {
         let mut state = self.lock();
-        state.disturbed = true;
         let Some(said) = state.open(conversation, key) else { return };
         if !std::mem::replace(&mut said.refused, true) {
             state.refused += 1;
@@ -96,11 +96,13 @@ impl Gate {
 impl State {
     /// The send of this key, now known; none if it is settled.
     fn open(&mut self, conversation: ConversationId, key: &ClientKey) -> Option<&mut Said> {
-        if self.settled.iter().any(|(of, settled)| (of, settled) == (&conversation, key)) {
+        let open = self.open.get(&conversation);
+        let index = open.and_then(|open| open.iter().position(|said| said.key == *key));
+        if index.is_none() && self.settled.contains(&digest(conversation, key)) {
             return None;
         }
         let open = self.open.entry(conversation).or_default();
-        let index = open.iter().position(|said| said.key == *key).unwrap_or(open.len());
+        let index = index.unwrap_or(open.len());
         if index == open.len() {
             open.push(Said { key: key.clone(), refused: false });
         }
@@ -114,13 +116,17 @@ impl State {
         if open.is_empty() {
             self.open.remove(&conversation);
         }
-        if self.disturbed {
-            if self.settled.len() == REFUSED_SENDS_MAX {
-                self.settled.pop_front();
-            }
-            self.settled.push_back((conversation, key.clone()));
+        if self.settled.len() == REFUSED_SENDS_MAX {
+            self.settled.pop_front();
         }
+        self.settled.push_back(digest(conversation, key));
     }
+}
+
+fn digest(conversation: ConversationId, key: &ClientKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (conversation, key).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -199,6 +205,20 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_was_stored_before_anything_was_refused_is_not_awaited_either() {
+        let (gate, [first, second, third]) = three();
+        assert!(gate.admits(TALK, &first) && gate.admits(TALK, &second));
+        gate.settle(TALK, &first);
+        gate.settle(TALK, &second);
+        // Before it hears of that, the client repeats both, and their copies are refused.
+        for key in [&first, &second] {
+            gate.arrives(TALK, key);
+            gate.close(TALK, key);
+        }
+        assert!(gate.admits(TALK, &third));
+    }
+
+    #[test]
     fn a_full_gate_admits_nothing() {
         let (gate, [_, second, _]) = three();
         for number in 0..=REFUSED_SENDS_MAX {
@@ -218,7 +238,7 @@ mod tests {
             gate.close(TALK, &key);
             gate.settle(TALK, &key);
         }
-        assert_eq!(gate.lock().settled.len(), REFUSED_SENDS_MAX);
-        assert_eq!((gate.lock().refused, gate.is_full()), (0, false));
+        let state = gate.lock();
+        assert_eq!((state.settled.len(), state.refused, state.full), (REFUSED_SENDS_MAX, 0, false));
     }
 }
