@@ -3,7 +3,7 @@
 //
 // Environment: NODES (URLs, comma-separated), TRANSPORTS (e.g. "websocket", "polling", "polling,websocket"),
 // ADMIN_TOKEN, USER_TOKEN (ids "agent-1" and "user-1"), OTHER_TOKEN ("user-2"); KILLS (commands, one a line: each is run
-// in the middle of a talk, and may end a node). The clients are in .tools/npm.
+// in the middle of a talk, and may end a node), MEASURE (anything: say how long things take). The clients are in .tools/npm.
 "use strict";
 const { execSync } = require("node:child_process");
 const assert = require("node:assert/strict");
@@ -235,6 +235,34 @@ async function recovery() {
   saw("what was missed comes after a lost connection");
 }
 
+// How long things take, for people to read.
+async function measure() {
+  const began = performance.now();
+  const admin = page("agent-1", 0);
+  await new Promise((done) => admin.socket.once("connect", done));
+  const connected = performance.now();
+  await admin.ready();
+  const authenticated = performance.now();
+  const user = await page("user-2", 1).ready();
+  const sent = new Map();
+  const took = [];
+  user.socket.on("receive-message", ({ message }) => took.push(performance.now() - sent.get(message)));
+  for (let n = 0; n < 200; n += 1) {
+    const text = `measured ${n}`;
+    sent.set(text, performance.now());
+    admin.socket.emit("send-message", { receiverId: "user-2", message: text });
+    await sleep(20);
+  }
+  while (took.length < 200) await sleep(10);
+  took.sort((a, b) => a - b);
+  const [half, most] = [took[99], took[197]].map((ms) => ms.toFixed(1));
+  const ms = (from, to) => Math.round(to - from);
+  admin.close();
+  user.close();
+  saw(`measured: connected in ${ms(began, connected)} ms, authenticated in ${ms(connected, authenticated)} ms, ` +
+    `200 messages delivered in ${half} ms (50 %), ${most} ms (99 %)`);
+}
+
 // Nodes die in the middle of a talk: whatever a page was told is stored reaches the other page, once and in order.
 async function kills(commands) {
   const admin = await page("agent-1", 0).ready();
@@ -282,6 +310,7 @@ async function kills(commands) {
   await old();
   await talk();
   await recovery();
+  if (process.env.MEASURE) await measure();
   const commands = (process.env.KILLS ?? "").split("\n").filter((command) => command !== "");
   if (commands.length > 0) await kills(commands);
   console.log("PASS");
