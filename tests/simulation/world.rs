@@ -198,8 +198,9 @@ impl World {
                 let dice = self.dice.fork(1_000 + number);
                 let encoding = *dice.pick(&Encoding::ALL);
                 let device = Device::new(name, user.clone(), encoding, self.journal.clone());
-                let comes_at =
-                    if dice.is(0.7) { Duration::ZERO } else { dice.about(climate.chaos.as_millis() as u64 / 3) };
+                // All are there when the weather settles: who came only then could not be judged.
+                let late = |dice: &Dice| dice.about(climate.chaos.as_millis() as u64 / 3).min(climate.chaos);
+                let comes_at = if dice.is(0.7) { Duration::ZERO } else { late(&dice) };
                 let says_at = Instant::now() + comes_at + dice.about(climate.clients.says);
                 let client = Client {
                     world: self.clone(),
