@@ -12,6 +12,7 @@ mod render;
 mod rest;
 mod said;
 mod socket;
+mod typists;
 mod view;
 mod words;
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,18 +10,18 @@ use axum::http::header::AUTHORIZATION;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Desk;
 use super::recovery::{PrivateId, Shown};
 use super::render::{self, callback, event, insist};
 use super::said::{self, Outbound, Said};
+use super::typists::Typists;
 use super::view::View;
 use crate::delivery::{Item, Outbox, SharedMessage};
 use crate::door::engineio::{self, EngineSocket, Opening, Outgoing};
 use crate::door::socketio::{Connection, INVALID_NAMESPACE, Input};
 use crate::door::websocket::Fault as Broken;
-use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT, TYPING_HOLDS, TYPISTS_MAX};
+use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT};
 use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, StoreTime, UserId};
 use crate::session::{Gone, Incoming, Manners, Outward, Socket};
 use crate::wire::client::{Hello, Mark, Send, Typing};
@@ -562,49 +561,6 @@ impl Socket for ChatSocket {
         ready!(self.engine.poll_flush(cx)).map_err(|_| Gone)?;
         self.is_unflushed = false;
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Who writes where, and until when that holds.
-#[derive(Default)]
-struct Typists {
-    until: Vec<(ConversationId, UserId, Instant)>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Typists {
-    /// Notes what was said; answers whether the page is to be told.
-    fn note(&mut self, conversation: ConversationId, user: &UserId, active: bool) -> bool {
-        let knew = self.until.len();
-        self.until.retain(|(at, who, _)| *at != conversation || who != user);
-        if !active {
-            return self.until.len() < knew;
-        }
-        if self.until.len() >= TYPISTS_MAX {
-            return false;
-        }
-        self.until.push((conversation, user.clone(), Instant::now() + TYPING_HOLDS));
-        true
-    }
-
-    /// A message ends its writing: the page sees that by itself.
-    fn forget(&mut self, conversation: ConversationId, user: &UserId) {
-        self.until.retain(|(at, who, _)| *at != conversation || who != user);
-    }
-
-    /// Somebody who has not been heard for too long.
-    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<(ConversationId, UserId)> {
-        let Some((conversation, user, until)) = self.until.iter().min_by_key(|(_, _, until)| *until).cloned() else {
-            self.timer = None;
-            return Poll::Pending;
-        };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        if timer.deadline() != until {
-            timer.as_mut().reset(until);
-        }
-        ready!(timer.as_mut().poll(cx));
-        self.forget(conversation, &user);
-        Poll::Ready((conversation, user))
     }
 }
 
