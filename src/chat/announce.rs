@@ -30,6 +30,11 @@ impl Announcer {
         self.publish(to, &Envelope::Typing { conversation: to.id, user, active }).await;
     }
 
+    /// Something was decided about a user.
+    pub(super) async fn standing(&self, user: &UserId) {
+        self.bus.publish(user, Envelope::Standing {}.encode()).await;
+    }
+
     async fn publish(&self, to: &Conversation, envelope: &Envelope) {
         let payload = envelope.encode();
         for member in &to.members {

@@ -19,6 +19,7 @@ use super::directory::{Directory, not_yours};
 use super::gate::Gate;
 use super::heads::{Heads, Stored};
 use super::metrics::Stages;
+use super::rights::{Rights, Rules};
 use super::send::Sent;
 use super::unavailable;
 use crate::model::limits::{LANE_IDLE, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) store_clock: Arc<StoreClock>,
     pub(super) directory: Arc<Directory>,
+    pub(super) rules: Arc<Rules>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
@@ -41,6 +43,7 @@ pub(super) struct Pending {
     pub(super) new: NewMessage,
     /// Whether its sender may write for the team.
     pub(super) for_team: bool,
+    pub(super) rights: Rights,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
     /// The gate of the session that sent it, at which it has arrived.
@@ -61,7 +64,9 @@ impl Pending {
     }
 
     fn may_write_in(&self, conversation: &Conversation) -> bool {
-        conversation.has(&self.new.sender) || (self.for_team && conversation.has(&UserId::team()))
+        conversation.has(&self.new.sender)
+            || (self.for_team && conversation.has(&UserId::team()))
+            || self.rights.everywhere
     }
 
     fn deadline(&self) -> Instant {
@@ -159,25 +164,43 @@ impl Lane {
     async fn admit(&mut self) -> Result<(), StoreError> {
         let mut next = self.admitted;
         while let Some(pending) = self.queue.get(next) {
-            self.members = match &pending.open {
-                Some(derived) => Some(self.parts.directory.open(derived).await?),
-                None => self.parts.directory.get(self.conversation).await?,
-            };
-            let is_member = self.members.as_ref().is_some_and(|members| pending.may_write_in(members));
-            let refusal = if !is_member {
-                not_yours()
-            } else if pending.is_held_up() {
-                Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
-            } else {
-                next += 1;
-                self.admitted = next;
-                continue;
+            let members = self.find_members(pending).await?;
+            let refusal = match self.refusal(pending, members.as_deref()).await? {
+                Some(refusal) => refusal,
+                None if pending.is_held_up() => {
+                    Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
+                }
+                None => {
+                    // Only now: a conversation does not come to be by what is refused.
+                    self.members = match &pending.open {
+                        Some(derived) => Some(self.parts.directory.open(derived).await?),
+                        None => members,
+                    };
+                    next += 1;
+                    self.admitted = next;
+                    continue;
+                }
             };
             if let Some(pending) = self.queue.remove(next) {
                 pending.refuse(refusal);
             }
         }
         Ok(())
+    }
+
+    async fn find_members(&self, pending: &Pending) -> Result<Option<Arc<Conversation>>, StoreError> {
+        match &pending.open {
+            Some(derived) => Ok(Some(Arc::new(derived.clone()))),
+            None => self.parts.directory.get(self.conversation).await,
+        }
+    }
+
+    /// Why this may never be written among these members.
+    async fn refusal(&self, pending: &Pending, members: Option<&Conversation>) -> Result<Option<Refusal>, StoreError> {
+        let Some(members) = members.filter(|members| pending.may_write_in(members)) else {
+            return Ok(Some(not_yours()));
+        };
+        self.parts.rules.refusal(&pending.new.sender, &pending.rights, members).await
     }
 
     /// Tries to store what waits, and goes by what became of each.

@@ -8,6 +8,7 @@ mod announce;
 mod commit;
 mod directory;
 mod ends;
+mod find;
 mod gate;
 mod heads;
 mod history;
@@ -18,22 +19,28 @@ mod metrics;
 mod profile;
 mod read;
 mod receipts;
+mod rights;
 mod send;
+mod standing;
 mod team;
 mod typing;
 mod unread;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bus::Bus;
-use crate::model::{Chance, Clock, ConversationId, Identity, Refusal};
-use crate::store::{Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, ConversationId, Identity, Policy, Refusal, UserId};
+use crate::store::{StandingCache, Store, StoreClock, StoreError};
 
 pub use directory::Membership;
+pub use find::Wanted;
 pub use gate::Gate;
 pub use history::{Page, Want};
 pub use list::Listing;
+pub use rights::Rights;
 pub use send::{Send, Sent, Target};
+pub use standing::Revocation;
 pub use unread::Unread;
 
 /// Everything the use cases need, handed in by the composition root.
@@ -42,6 +49,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// What is known of users' standings.
+    pub standings: Arc<StandingCache>,
+    /// What users may do with each other.
+    pub policy: Policy,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
     /// The wall clock.
@@ -56,6 +67,10 @@ pub struct Chat {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     directory: Arc<directory::Directory>,
+    standings: Arc<StandingCache>,
+    rules: Arc<rights::Rules>,
+    /// Who has come, and with which address: they need not be looked up again.
+    met: Mutex<HashSet<(UserId, String)>>,
     announcer: Arc<announce::Announcer>,
     lanes: lanes::Lanes,
 }
@@ -64,20 +79,28 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, bus, clock, chance } = ports;
+        let Ports { store, store_clock, standings, policy, bus, clock, chance } = ports;
         let directory = Arc::new(directory::Directory::new(store.clone()));
         let announcer = Arc::new(announce::Announcer::new(bus));
+        let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
         let lanes = lanes::Lanes::new(lane::Parts {
             store: store.clone(),
             store_clock,
             directory: directory.clone(),
+            rules: rules.clone(),
             announcer: announcer.clone(),
             commit: commit::Commit::start(store.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        Self { store, clock, chance, directory, announcer, lanes }
+        Self { store, clock, chance, directory, standings, rules, met: Mutex::default(), announcer, lanes }
+    }
+
+    /// What users may do with each other here.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.rules.policy
     }
 
     /// The conversation, and as whom they are a member.
@@ -86,6 +109,12 @@ impl Chat {
     /// `forbidden` if they are not or there is none; `unavailable` if the store does not answer.
     pub async fn member(&self, who: &Identity, conversation: ConversationId) -> Result<Membership, Refusal> {
         self.directory.member(&who.seats(), conversation).await
+    }
+}
+
+impl Chat {
+    fn met(&self) -> MutexGuard<'_, HashSet<(UserId, String)>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

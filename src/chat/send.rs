@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::lane::Pending;
-use super::{Chat, Gate};
+use super::{Chat, Gate, Rights};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
     ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
@@ -50,6 +50,8 @@ pub struct Send {
     pub sender: UserId,
     /// Whether they are an agent, who may write for the team.
     pub for_team: bool,
+    /// What they may do.
+    pub rights: Rights,
     /// Where it goes.
     pub target: Target,
     /// What the writer calls it: the same key again is the same message again.
@@ -85,15 +87,23 @@ impl Chat {
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
         let (reply, answer) = oneshot::channel();
         let for_team = send.for_team;
+        let (conversation, sender, key) = (send.conversation(), send.sender.clone(), send.key.clone());
         match check(&send.text) {
             Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
             Err(refusal) => {
                 let _ = reply.send(Err(refusal));
             }
         }
-        let reading = self.reading();
+        let (reading, store) = (self.reading(), self.store.clone());
         async move {
-            let sent = answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")))?;
+            let mut sent = answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
+            // Somebody who may not write any more may have written this before: a repetition gets its first answer.
+            if sent.as_ref().is_err_and(|refusal| refusal.code == Code::Forbidden)
+                && let Ok(Some(message)) = store.find(conversation, &sender, &key).await
+            {
+                sent = Ok(Sent { message: Arc::new(message), predecessor: None });
+            }
+            let sent = sent?;
             if for_team {
                 reading.by_answering(&sent.message).await;
             }
@@ -108,12 +118,12 @@ impl Chat {
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let Send { sender, for_team, key, text, .. } = send;
+        let Send { sender, for_team, rights, key, text, .. } = send;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
-        Pending { new, for_team, open, gate, accepted: Instant::now(), reply }
+        Pending { new, for_team, rights, open, gate, accepted: Instant::now(), reply }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

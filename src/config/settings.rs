@@ -110,6 +110,8 @@ settings! {
         "Whom users of such frontends see in place of the support team. Without it, the first agent who comes, for ever.";
     RECOVERY: Switch "BOOL" = Some("true"),
         "Let Socket.IO clients go on where they were after a connection was lost, on any node.";
+    POLICY: Plain "NAME" = Some("open"),
+        "What users may do with each other: `open`, or `support`, where they write to the team only.";
     TRUSTED_PROXIES: Plain "LIST" = None,
         "Addresses or networks of your load balancers, comma-separated: what they say of a client's address is \
          believed.";

@@ -9,11 +9,13 @@ use tokio::time::sleep;
 use super::cure::Cure;
 use super::item::{Item, Notice, SharedMessage};
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::position::Verdict;
 use super::registry::Registry;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
+use crate::store::StandingCache;
 use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
 
@@ -31,6 +33,7 @@ pub(super) enum Trust {
 /// Where messages are sorted to their sessions.
 pub(super) struct Desk {
     pub(super) registry: Arc<Registry>,
+    pub(super) standings: Arc<StandingCache>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
 }
@@ -98,6 +101,10 @@ impl Desk {
                 self.tell(user, ServerFrame::Typing { conversation, user: writer, active, expires_ms });
             }
             Ok(Envelope::Typing { .. }) => {}
+            Ok(Envelope::Standing {}) => {
+                self.standings.forget(user);
+                self.registry.each_session(user, Outbox::doubt_standing);
+            }
             Err(error) => {
                 self.metrics.unreadable.increment(1);
                 tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");

@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
 use crate::model::{AsOf, Clock, Identity, StoreTime};
-use crate::store::{Store, StoreClock};
+use crate::store::{StandingCache, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -38,6 +38,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// What is known of users' standings, to be forgotten when something is decided.
+    pub standings: Arc<StandingCache>,
     /// Where channels are subscribed.
     pub bus: Arc<dyn Bus>,
     /// The wall clock: what latencies are measured with.
@@ -78,11 +80,11 @@ impl Delivery {
     /// Starts dispatching the bus's events and auditing users. The tasks end with the `Delivery`.
     #[must_use]
     pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
-        let Ports { store, store_clock, bus, clock } = ports;
+        let Ports { store, store_clock, standings, bus, clock } = ports;
         let metrics = metrics::Metrics::new();
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        let desk = dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() };
+        let desk = dispatch::Desk { registry: registry.clone(), standings, clock, metrics: metrics.clone() };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);
         let tasks = [
             tokio::spawn(dispatch::run(events, desk, trust)),

@@ -118,6 +118,12 @@ pub struct Cursor {
     pub delivered: Seq,
 }
 
+/// An e-mail address as people are found by it: without spaces around it, and its case does not matter.
+#[must_use]
+pub fn address(email: &str) -> String {
+    email.trim().to_ascii_lowercase()
+}
+
 /// What is known of a person besides their id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {

@@ -10,6 +10,20 @@ pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// How long a name is shown that may have changed.
 pub const NAMES_AGE_MAX: Duration = Duration::from_secs(30);
+/// Why somebody was banned; a longer reason is refused with `invalid`.
+pub const BAN_REASON_BYTES_MAX: usize = 256;
+/// Tokens of one user that are revoked one by one; a further one is refused with `invalid`: revoke all before a time.
+pub const REVOKED_TOKENS_MAX: usize = 100;
+/// People whom one user may block; a further one is refused with `invalid`.
+pub const BLOCKS_MAX: usize = 1_000;
+/// People who blocked somebody that a session holds; of those beyond, the store is asked when it matters.
+pub const BLOCKED_BY_MAX: usize = 1_000;
+/// How long the standing of somebody without a session here may be remembered.
+pub const STANDING_AGE_MAX: Duration = Duration::from_secs(5);
+/// People of whom a node remembers that it has met them; beyond, it forgets all and looks again.
+pub const ADDRESSES_MET_MAX: usize = 50_000;
+/// Users whose standing a node remembers; beyond, it forgets all and asks anew.
+pub const STANDINGS_MAX: usize = 20_000;
 /// Names that a node remembers; beyond, it forgets all and asks anew.
 pub const NAMES_MAX: usize = 20_000;
 /// Messages in one answer of the Socket.IO door's history route.

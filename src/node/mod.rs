@@ -26,9 +26,9 @@ use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
-use crate::model::{Chance, Clock, NodeId, Refusal};
-use crate::session::{Admission, Metrics, Rate, Services};
-use crate::store::{Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
+use crate::session::{Admission, Metrics, Paces, Rate, Services};
+use crate::store::{StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
@@ -70,8 +70,16 @@ pub struct Settings {
     pub admissions_per_second: u32,
     /// Sends that one session may make, and one user over REST.
     pub sends: Rate,
+    /// The same of a service.
+    pub service_sends: Rate,
     /// Requests that one user may make over REST.
     pub requests: Rate,
+    /// The same of a service.
+    pub service_requests: Rate,
+    /// People whom one user may look for.
+    pub finds: Rate,
+    /// What users may do with each other.
+    pub policy: Policy,
     /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
     pub notice: Duration,
     /// How long a drain may take after that.
@@ -108,9 +116,13 @@ impl Node {
 
         let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
+        let standings = Arc::new(StandingCache::new(store.clone()));
+        let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            standings: standings.clone(),
+            policy: settings.policy,
             bus: bus.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
@@ -119,6 +131,7 @@ impl Node {
             delivery::Ports {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
+                standings,
                 bus: bus.clone(),
                 clock: clock.clone(),
             },
@@ -132,6 +145,8 @@ impl Node {
             chance: chance.clone(),
             admission: Admission::new(settings.admissions_per_second),
             sends: settings.sends,
+            service_sends: settings.service_sends,
+            finds: finds.clone(),
             drain: drain_sessions.clone(),
             drain_spread: settings.drain / 2,
             metrics: Metrics::new(),
@@ -142,8 +157,11 @@ impl Node {
             verifier,
             clock: clock.clone(),
             chance: chance.clone(),
-            requests: rest::Paces::new(settings.requests),
-            sends: rest::Paces::new(settings.sends),
+            requests: Paces::new(settings.requests),
+            sends: Paces::new(settings.sends),
+            service_requests: Paces::new(settings.service_requests),
+            service_sends: Paces::new(settings.service_sends),
+            finds,
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };

@@ -1,7 +1,7 @@
 //! What a live session does with each frame.
 
 use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal, Role, UserId};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Identity, Refusal, Role, UserId};
 use crate::wire::server::Fault;
 use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
@@ -21,6 +21,10 @@ impl Live {
             ClientFrame::Conversations(page) => self.on_conversations(page),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
             ClientFrame::Refresh { token } => self.on_refresh(token),
+            ClientFrame::Block(block) => self.on_block(block),
+            ClientFrame::Blocks {} => self.on_blocks(),
+            ClientFrame::Ban(ban) => self.on_ban(ban),
+            ClientFrame::Find(find) => self.on_find(find),
             ClientFrame::Ping {} => {
                 let as_of = self.services.delivery.as_of(&self.outbox);
                 self.outbox.push(ServerFrame::Pong { as_of });
@@ -42,7 +46,8 @@ impl Live {
         };
         let for_team = self.identity.role == Role::Admin;
         let sender = self.identity.user.clone();
-        let send = chat::Send { sender, for_team, target, key: send.key, text: send.text };
+        let rights = self.rights();
+        let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
             self.gate.close(conversation, &key);
@@ -90,8 +95,9 @@ impl Live {
             return;
         }
         let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        let rights = self.rights();
         self.exclusive = Some(Box::pin(async move {
-            if let Err(refusal) = services.chat.typing(&who, &target, typing.active).await {
+            if let Err(refusal) = services.chat.typing(&who, &rights, &target, typing.active).await {
                 outbox.push(refused(&services, refusal, Some(conversation)));
             }
             Change::None
@@ -153,7 +159,9 @@ impl Live {
     fn on_refresh(&mut self, token: String) {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
-            match authenticate(&services, &token).await {
+            let known = authenticate(&services, &token).await;
+            let counts = |identity: &Identity| outbox.standing().refuses(identity).map_or(Ok(()), Err);
+            match known.and_then(|identity| counts(&identity).map(|()| identity)) {
                 Ok(identity) if identity.user == user => {
                     outbox.push(ServerFrame::Refreshed { expires: identity.expires });
                     Change::Identity(Box::new(identity))
@@ -171,7 +179,7 @@ impl Live {
         }));
     }
 
-    fn refuse(&self, refusal: Refusal) {
+    pub(super) fn refuse(&self, refusal: Refusal) {
         self.outbox.push(refused(&self.services, refusal, None));
     }
 
@@ -181,7 +189,7 @@ impl Live {
     }
 }
 
-fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
+pub(super) fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
     services.metrics.refused(refusal.code);
     ServerFrame::Error(Fault { conversation, ..refusal.into() })
 }

@@ -67,13 +67,14 @@ pub(super) async fn begin(
     }
     // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
     refused.iter().for_each(|reset| outbox.push(reset.frame()));
-    outbox.open(welcome(identity, outbox));
+    outbox.open(welcome(services, identity, outbox));
     Ok(())
 }
 
-fn welcome(identity: &Identity, outbox: &Outbox) -> ServerFrame {
+fn welcome(services: &Services, identity: &Identity, outbox: &Outbox) -> ServerFrame {
     let Identity { user, role, expires, .. } = identity;
-    ServerFrame::Welcome { user: user.clone(), role: *role, as_of: outbox.as_of(), expires: *expires }
+    let policy = services.chat.policy();
+    ServerFrame::Welcome { user: user.clone(), role: *role, as_of: outbox.as_of(), expires: *expires, policy }
 }
 
 /// A cursor that is not taken.

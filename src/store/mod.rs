@@ -1,19 +1,23 @@
-//! What is kept: messages, conversations, people. Three narrow ports, each stating what it guarantees; the
-//! implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
+//! What is kept: messages, conversations, people, and what was decided about them. Narrow ports, each stating what it
+//! guarantees; the implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
 //!
 //! Every call resolves within [`ATTEMPT_WAIT`](crate::model::limits::ATTEMPT_WAIT); a write that did not answer by then
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod addresses;
 mod archive;
 mod clock;
 pub mod embedded;
 pub mod mongo;
+mod standings;
 
 use async_trait::async_trait;
 
+pub use addresses::Addresses;
 pub use archive::Archive;
 pub use clock::StoreClock;
+pub use standings::{StandingCache, Standings};
 
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
@@ -190,7 +194,7 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People {
+pub trait Store: Messages + Conversations + People + Standings + Addresses {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

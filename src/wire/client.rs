@@ -34,6 +34,14 @@ pub enum ClientFrame {
         /// The token.
         token: String,
     },
+    /// Does not want to hear from somebody, or does again.
+    Block(Block),
+    /// Asks whom one blocks.
+    Blocks {},
+    /// Keeps somebody out, or lets them come again.
+    Ban(Ban),
+    /// Looks for somebody by their exact id or address.
+    Find(Find),
     /// Asks for a `pong`.
     Ping {},
 }
@@ -116,4 +124,33 @@ pub struct Conversations {
     pub behind: Option<String>,
     /// At most so many.
     pub limit: Option<usize>,
+}
+
+/// Whether somebody is blocked.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Block {
+    /// Who.
+    pub user: UserId,
+    /// Whether they are.
+    pub active: bool,
+}
+
+/// Whether somebody is banned.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ban {
+    /// Who.
+    pub user: UserId,
+    /// Whether they are.
+    pub active: bool,
+    /// Why, for other agents to read.
+    pub reason: Option<String>,
+}
+
+/// Who is looked for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Find {
+    /// Somebody of this id …
+    pub user: Option<UserId>,
+    /// … or of this e-mail address. Exactly one of the two.
+    pub email: Option<String>,
 }

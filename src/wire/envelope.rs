@@ -48,6 +48,10 @@ pub enum Envelope {
         #[serde(rename = "a")]
         active: bool,
     },
+    /// Something was decided about the user whose channel this is: to be read anew, so that it does not matter in which
+    /// order two of these come.
+    #[serde(rename = "s")]
+    Standing {},
 }
 
 /// Bytes from the bus that this node cannot read.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Role, Seq, Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -24,6 +24,8 @@ pub enum ServerFrame {
         as_of: AsOf,
         /// When the connection ends unless the token is refreshed.
         expires: Timestamp,
+        /// What users may do with each other here.
+        policy: Policy,
     },
     /// The answer to `resume`.
     Resumed {
@@ -74,6 +76,32 @@ pub enum ServerFrame {
     Refreshed {
         /// When the connection ends now.
         expires: Timestamp,
+    },
+    /// The answer to `block`.
+    Blocked {
+        /// Who.
+        user: UserId,
+        /// Whether they are blocked now.
+        active: bool,
+    },
+    /// The answer to `blocks`.
+    Blocks {
+        /// Whom the client's user blocks.
+        users: Vec<UserId>,
+    },
+    /// The answer to `ban`.
+    Banned {
+        /// Who.
+        user: UserId,
+        /// Whether they are banned now.
+        active: bool,
+    },
+    /// The answer to `find`.
+    Person {
+        /// Who.
+        user: UserId,
+        /// Their display name; their id where none is known.
+        name: String,
     },
     /// A request that was not done.
     Error(Fault),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
-use switchboard::model::{Clock, Timestamp, UserId};
-use switchboard::session::{self, Admission, Rate, Services};
-use switchboard::store::{Store, StoreClock};
+use switchboard::model::{Clock, Policy, Timestamp, UserId};
+use switchboard::session::{self, Admission, Paces, Rate, Services};
+use switchboard::store::{StandingCache, Store, StoreClock};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -164,14 +164,17 @@ impl World {
         let (bus, events) = self.exchange.connect();
         let skew = dice.between(0, 7_200_000);
         let clock = Arc::new(WrongClock { began: Instant::now(), at: 1_750_000_000_000 - 3_600_000 + skew });
+        let standings = Arc::new(StandingCache::new(store.clone()));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            standings: standings.clone(),
+            policy: Policy::Open,
             bus: bus.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
         }));
-        let ports = delivery::Ports { store, store_clock, bus: bus.clone(), clock: clock.clone() };
+        let ports = delivery::Ports { store, store_clock, standings, bus: bus.clone(), clock: clock.clone() };
         let services = Arc::new(Services {
             chat,
             delivery: Arc::new(Delivery::start(ports, events)),
@@ -180,6 +183,8 @@ impl World {
             chance: dice,
             admission: Admission::new(1_000_000),
             sends: Rate { per_second: self.sky.climate.clients.rate, burst: 2.0 * self.sky.climate.clients.rate },
+            service_sends: Rate { per_second: 1.0, burst: 1.0 },
+            finds: Arc::new(Paces::new(Rate { per_second: 1.0, burst: 1.0 })),
             drain: CancellationToken::new(),
             drain_spread: Duration::from_secs(2),
             metrics: session::Metrics::new(),

@@ -124,6 +124,10 @@ impl FromRequestParts<Arc<Api>> for Bearer {
         let token = bearer_token(parts).map_err(refused)?;
         let identity = services.verifier.verify(token, services.clock.now()).await.map_err(refused)?;
         api.requests.take(&identity.user, Instant::now())?;
+        services.chat.admit_request(&identity).await.map_err(|refusal| match refusal.code {
+            Code::Unauthorized => refused(crate::auth::AuthError::Invalid),
+            _ => refusal.into(),
+        })?;
         Ok(Self(identity))
     }
 }
@@ -303,7 +307,8 @@ async fn send(
     let alias = desk.people.alias().await?;
     let view = View { viewer: &who, alias: alias.as_ref() };
     let target = view.support_of(&to).map_or(Target::Person(to.clone()), |user| Target::Support(user.clone()));
-    let send = chat::Send { sender: who.user.clone(), for_team: who.role == Role::Admin, target, key, text };
+    let rights = chat::Rights::of(who.role, desk.services.chat.recent_standing(&who.user).await?);
+    let send = chat::Send { sender: who.user.clone(), for_team: who.role == Role::Admin, rights, target, key, text };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
     let parties = view.parties(&message, &conversation);

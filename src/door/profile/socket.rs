@@ -281,6 +281,14 @@ impl ChatSocket {
         self.reply(event(self.desk.profile.hears.error, &json!({ "message": message, "code": code }), None))
     }
 
+    /// Whoever came with a token, or back, is not let in.
+    fn turn_away(&mut self, message: &str, code: Code) {
+        self.entry = Entry::Outside;
+        self.connection.leave(MAIN);
+        let refusal = json!({ "message": message, "data": { "code": code } });
+        self.replies.push_back(connect_error(MAIN, &refusal.to_string()));
+    }
+
     /// A token does not count.
     fn turn_down(&mut self, message: &str, id: Option<u64>) -> Incoming {
         let answer = json!({ "success": false, "message": message });
@@ -400,10 +408,16 @@ impl ChatSocket {
                 self.replies.push_back(event(self.desk.profile.hears.error, &told, None));
             }
             (Code::Unauthorized | Code::TokenExpired, None) if self.entry == Entry::WithToken => {
-                self.entry = Entry::Outside;
-                self.connection.leave(MAIN);
-                let refusal = json!({ "message": "Invalid token", "data": { "code": code } });
-                self.replies.push_back(connect_error(MAIN, &refusal.to_string()));
+                self.turn_away("Invalid token", code);
+            }
+            (Code::Forbidden, None) if matches!(self.entry, Entry::WithToken | Entry::Recovering) => {
+                self.turn_away("Access denied", code);
+            }
+            (Code::Unauthorized, None) if self.entry == Entry::Recovering => {
+                // Nothing is gone on with: the client comes in as a new one, whose token does not count.
+                self.id = PrivateId::by(&*self.desk.services.chance);
+                self.let_in();
+                self.turn_down("Invalid token", None);
             }
             (Code::Unauthorized | Code::TokenExpired, None) => {
                 let id = self.token_callback.take();

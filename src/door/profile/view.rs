@@ -60,6 +60,10 @@ impl View<'_> {
     pub(super) fn parties(&self, message: &Message, conversation: &Conversation) -> Parties {
         let others = |not: &UserId| conversation.members.iter().find(|member| *member != not).unwrap_or(not).clone();
         match conversation.kind {
+            // What no person wrote comes from the team.
+            Kind::Direct if message.sender == UserId::system() => {
+                Parties { sender: self.team(), receiver: others(&message.sender), agent: None }
+            }
             Kind::Direct => Parties { sender: message.sender.clone(), receiver: others(&message.sender), agent: None },
             Kind::Support => {
                 let user = others(&UserId::team());
@@ -67,7 +71,8 @@ impl View<'_> {
                 if message.sender == user {
                     Parties { sender: user, receiver: team, agent: None }
                 } else {
-                    Parties { sender: team, receiver: user, agent: Some(message.sender.clone()) }
+                    let agent = Some(message.sender.clone()).filter(|agent| *agent != UserId::system());
+                    Parties { sender: team, receiver: user, agent }
                 }
             }
         }

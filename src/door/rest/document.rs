@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{conversations, cursors, messages, unread, users};
+use super::{conversations, cursors, messages, people, standing, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -106,6 +106,14 @@ pub(super) enum KeyReused {
         unread::count,
         users::profile,
         users::set_profile,
+        people::find,
+        standing::ban_of,
+        standing::ban,
+        standing::unban,
+        standing::revoke,
+        standing::blocks,
+        standing::block,
+        standing::unblock,
     ),
     components(schemas(Problem, ProblemCode)),
     modifiers(&BearerToken),

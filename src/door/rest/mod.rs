@@ -13,9 +13,10 @@ pub(in crate::door) mod headers;
 pub(in crate::door) mod input;
 mod messages;
 mod metrics;
-mod pace;
+mod people;
 pub(in crate::door) mod problem;
 mod shapes;
+mod standing;
 mod unread;
 mod users;
 
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, get, post, put};
 use axum::{Router, middleware};
 
 use crate::auth::Verifier;
@@ -36,7 +37,7 @@ use crate::session;
 pub(in crate::door) use bearer::token as bearer_token;
 pub use cors::allow_listed_origins;
 pub use document::openapi;
-pub use pace::Paces;
+pub use crate::session::Paces;
 
 /// Under which all routes are.
 pub const PREFIX: &str = "/api/v1";
@@ -55,6 +56,12 @@ pub struct Api {
     pub requests: Paces,
     /// Messages that one user may send, besides.
     pub sends: Paces,
+    /// Requests that one service may make.
+    pub service_requests: Paces,
+    /// Messages that one service may send, besides.
+    pub service_sends: Paces,
+    /// People whom one user may look for.
+    pub finds: Arc<Paces>,
     /// Other origins whose pages may ask.
     pub origins: Arc<Origins>,
     /// Where refusals are counted.
@@ -103,6 +110,11 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
         ("/messages", post(messages::send)),
+        ("/people", get(people::find)),
+        ("/bans/{user}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),
+        ("/revocations", post(standing::revoke)),
+        ("/blocks", get(standing::blocks)),
+        ("/blocks/{user}", put(standing::block).delete(standing::unblock)),
         ("/unread", get(unread::count)),
         ("/users/{id}", get(users::profile).put(users::set_profile)),
     ]

@@ -213,3 +213,71 @@ impl Profile {
         Self { user, name: profile.name, email: profile.email }
     }
 }
+
+/// Somebody who was looked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Person {
+    /// Who.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+    /// Display name; the id where none is known.
+    pub(super) name: String,
+}
+
+/// Whether somebody is banned, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ban {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Whether they are.
+    active: bool,
+    /// Who said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    by: Option<model::UserId>,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    at: Option<model::Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Ban {
+    pub(super) fn of(user: model::UserId, ban: Option<model::Ban>) -> Self {
+        match ban {
+            Some(model::Ban { by, at, reason }) => {
+                Self { user, active: true, by: Some(by), at: Some(at), reason: Some(reason) }
+            }
+            None => Self { user, active: false, by: None, at: None, reason: None },
+        }
+    }
+}
+
+/// Tokens that do not count any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Revocation {
+    /// Whose.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+}
+
+/// Whether you block somebody.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Block {
+    /// Who.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+    /// Whether you do.
+    pub(super) active: bool,
+}
+
+/// Whom you block.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Blocks {
+    /// All of them.
+    #[schema(value_type = Vec<String>)]
+    pub(super) users: Vec<model::UserId>,
+}

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::changes;
+use super::{addresses, changes};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
+use super::standings::{self, Decision};
 use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, StoreError};
@@ -42,6 +43,13 @@ pub(super) enum Write {
         on: &'static str,
         proposal: String,
     },
+    /// Where somebody can be found.
+    SetAddress {
+        user: UserId,
+        address: String,
+    },
+    /// Something about a user.
+    Decide(UserId, Decision),
 }
 
 impl Write {
@@ -58,6 +66,8 @@ impl Write {
             Self::Open(_) | Self::Advance { .. } => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
+            Self::SetAddress { address, .. } => EACH + address.len(),
+            Self::Decide(..) => 2 * EACH,
         }
     }
 }
@@ -210,6 +220,8 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         }
         Write::PutProfile { user, profile } => changes::put_profile(connection, user, profile).map(|()| true),
         Write::Agree { on, proposal } => changes::agree(connection, on, proposal),
+        Write::SetAddress { user, address } => addresses::set(connection, user, address),
+        Write::Decide(user, decision) => standings::decide(connection, user, decision),
     }
 }
 

@@ -12,6 +12,7 @@
 //!
 //! Its threads run on real time: a test that pauses `tokio::time` sees every call here run out of time.
 
+mod addresses;
 mod changes;
 mod clock;
 mod desk;
@@ -23,6 +24,7 @@ mod questions;
 mod reader;
 mod row;
 mod schema;
+mod standings;
 mod writer;
 
 use std::path::Path;
@@ -35,12 +37,16 @@ use self::clock::SteadyClock;
 use self::fault::Unwritten;
 use self::group::{Write, Written};
 use self::reader::Readers;
+use self::standings::Decision;
 use self::writer::Writer;
-use super::{Archive, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail};
+use super::{
+    Addresses, Archive, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Standings, Store,
+    StoreError, Tail,
+};
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
-    Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile,
-    Seq, StoreTime, Summary, UserId,
+    Activity, Ban, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message,
+    Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 
 pub use self::directory::OpenError;
@@ -112,6 +118,12 @@ impl EmbeddedStore {
             Ok(other) => Err(Unwritten::mismatched(&other).into()),
             Err(unwritten) => Err(unwritten.into()),
         }
+    }
+}
+
+impl EmbeddedStore {
+    async fn decide(&self, user: &UserId, decision: Decision) -> Result<bool, StoreError> {
+        self.write(Write::Decide(user.clone(), decision)).await
     }
 }
 
@@ -233,6 +245,50 @@ impl People for EmbeddedStore {
         let (None, Some(proposal)) = (&agreed, proposal) else { return Ok(agreed) };
         self.write(Write::Agree { on, proposal: proposal.to_owned() }).await?;
         self.readers.ask(move |connection| questions::agreed(connection, on)).await
+    }
+}
+
+#[async_trait]
+impl Standings for EmbeddedStore {
+    async fn standings(&self, users: &[UserId]) -> Result<Vec<(UserId, Standing)>, StoreError> {
+        debug_assert!(users.len() <= USERS_PER_QUESTION_MAX, "{} users", users.len());
+        let users = users.to_vec();
+        self.readers.ask(move |connection| standings::of(connection, &users)).await
+    }
+
+    async fn ban(&self, user: &UserId, ban: Option<&Ban>) -> Result<(), StoreError> {
+        self.decide(user, Decision::Ban(ban.cloned())).await.map(drop)
+    }
+
+    async fn revoke_before(&self, user: &UserId, before: Timestamp) -> Result<(), StoreError> {
+        self.decide(user, Decision::RevokeBefore(before)).await.map(drop)
+    }
+
+    async fn revoke_token(&self, user: &UserId, token: &Revoked, now: Timestamp) -> Result<bool, StoreError> {
+        self.decide(user, Decision::RevokeToken(token.clone(), now)).await
+    }
+
+    async fn block(&self, user: &UserId, other: &UserId, active: bool) -> Result<bool, StoreError> {
+        self.decide(user, Decision::Block(other.clone(), active)).await
+    }
+
+    async fn note_agent(&self, user: &UserId) -> Result<(), StoreError> {
+        self.decide(user, Decision::NoteAgent).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Addresses for EmbeddedStore {
+    async fn set_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
+        if !address.is_empty() && self.by_address(address).await?.contains(user) {
+            return Ok(());
+        }
+        self.write(Write::SetAddress { user: user.clone(), address: address.to_owned() }).await.map(drop)
+    }
+
+    async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
+        let address = address.to_owned();
+        self.readers.ask(move |connection| addresses::of(connection, &address)).await
     }
 }
 

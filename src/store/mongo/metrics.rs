@@ -32,10 +32,18 @@ pub(super) enum Operation {
     OpenAll,
     AdvanceAll,
     PutProfiles,
+    Standings,
+    Ban,
+    RevokeBefore,
+    RevokeToken,
+    Block,
+    NoteAgent,
+    SetAddress,
+    ByAddress,
 }
 
 impl Operation {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 31] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -59,6 +67,14 @@ impl Operation {
         Self::OpenAll,
         Self::AdvanceAll,
         Self::PutProfiles,
+        Self::Standings,
+        Self::Ban,
+        Self::RevokeBefore,
+        Self::RevokeToken,
+        Self::Block,
+        Self::NoteAgent,
+        Self::SetAddress,
+        Self::ByAddress,
     ];
 
     const fn name(self) -> &'static str {
@@ -86,6 +102,14 @@ impl Operation {
             Self::OpenAll => "open_all",
             Self::AdvanceAll => "advance_all",
             Self::PutProfiles => "put_profiles",
+            Self::Standings => "standings",
+            Self::Ban => "ban",
+            Self::RevokeBefore => "revoke_before",
+            Self::RevokeToken => "revoke_token",
+            Self::Block => "block",
+            Self::NoteAgent => "note_agent",
+            Self::SetAddress => "set_address",
+            Self::ByAddress => "by_address",
         }
     }
 
@@ -106,6 +130,12 @@ impl Operation {
                 | Self::OpenAll
                 | Self::AdvanceAll
                 | Self::PutProfiles
+                | Self::Ban
+                | Self::RevokeBefore
+                | Self::RevokeToken
+                | Self::Block
+                | Self::NoteAgent
+                | Self::SetAddress
         )
     }
 }

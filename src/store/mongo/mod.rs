@@ -3,6 +3,7 @@
 //! A message is one document whose key is (conversation, place) and which carries a unique digest of (sender, client
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
+mod addresses;
 mod archive;
 pub mod classic;
 mod connect;
@@ -15,6 +16,7 @@ mod people;
 mod read;
 mod run;
 mod schema;
+mod standings;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -43,6 +45,8 @@ pub struct MongoStore {
     conversations: Collection<RawDocumentBuf>,
     cursors: Collection<RawDocumentBuf>,
     profiles: Collection<RawDocumentBuf>,
+    standings: Collection<RawDocumentBuf>,
+    addresses: Collection<RawDocumentBuf>,
     runner: Runner,
     generation: Generation,
 }
@@ -63,6 +67,8 @@ impl MongoStore {
             conversations: database.collection(schema::CONVERSATIONS),
             cursors: database.collection(schema::CURSORS),
             profiles: database.collection(schema::PROFILES),
+            standings: database.collection(schema::STANDINGS),
+            addresses: database.collection(schema::ADDRESSES),
             database,
             runner,
             generation,

@@ -12,7 +12,7 @@ use switchboard::door::engineio;
 use switchboard::door::listener::ListenerSettings;
 use switchboard::door::origin::Origins;
 use switchboard::door::profile::{CLASSIC, Manner};
-use switchboard::model::{Clock, Role, SystemChance, SystemClock};
+use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock};
 use switchboard::node::{Node, Parts, Settings};
 use switchboard::redis::{Line, RedisSettings};
 use switchboard::session::Rate;
@@ -47,6 +47,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Nodes over the local bus, sharing one embedded store.
     pub(crate) async fn local(nodes: usize) -> Self {
+        Self::with_policy(nodes, Policy::Open).await
+    }
+
+    /// The same, where users may do so much with each other.
+    pub(crate) async fn with_policy(nodes: usize, policy: Policy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
@@ -54,7 +59,7 @@ impl Cluster {
         let mut started = Vec::new();
         for _ in 0..nodes {
             let (bus, events) = hub.join();
-            started.push(start(store.clone(), Arc::new(bus), events).await);
+            started.push(start(store.clone(), Arc::new(bus), events, policy).await);
         }
         Self { nodes: started, ground: Ground::Local(directory) }
     }
@@ -93,12 +98,12 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store, Arc::new(bus), events).await);
+        nodes.push(start(store, Arc::new(bus), events, Policy::Open).await);
     }
     nodes
 }
 
-async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>) -> Node {
+async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>, policy: Policy) -> Node {
     let parts = Parts {
         store,
         bus,
@@ -116,7 +121,11 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
         engine: engineio::Settings { guests_per_address_max: 10_000, ..engineio::Settings::default() },
         admissions_per_second: 1_000_000,
         sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        service_sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
         requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        service_requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        finds: Rate { per_second: 1.0 / 6.0, burst: 10.0 },
+        policy,
         notice: Duration::ZERO,
         drain: Duration::from_secs(4),
     };

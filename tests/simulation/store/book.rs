@@ -7,7 +7,7 @@ use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Message, MessageId, NewMessage, Preview,
-    Profile, Seq, StoreTime, Summary, Timestamp, UserId,
+    Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail};
 
@@ -33,6 +33,8 @@ pub struct Book {
     pub entries: BTreeMap<ConversationId, Entry>,
     profiles: BTreeMap<UserId, Profile>,
     agreed: BTreeMap<&'static str, String>,
+    standings: BTreeMap<UserId, Standing>,
+    addresses: BTreeMap<UserId, String>,
     /// A defect for the test of the test: keys are not unique.
     pub keys_may_repeat: bool,
 }
@@ -110,6 +112,34 @@ impl Book {
                 page
             }
         }
+    }
+
+    pub fn standings(&self, users: &[UserId]) -> Vec<(UserId, Standing)> {
+        let decided = |user: &UserId| Some((user.clone(), self.standings.get(user)?.clone()));
+        users.iter().filter_map(decided).collect()
+    }
+
+    pub fn standing(&mut self, user: &UserId) -> &mut Standing {
+        self.standings.entry(user.clone()).or_default()
+    }
+
+    pub fn block(&mut self, user: &UserId, other: &UserId, active: bool) {
+        let change = |list: &mut Vec<UserId>, one: &UserId| {
+            list.retain(|listed| listed != one);
+            list.extend(active.then(|| one.clone()));
+            list.sort();
+        };
+        change(&mut self.standing(user).blocks, other);
+        change(&mut self.standing(other).blocked_by, user);
+    }
+
+    pub fn set_address(&mut self, user: &UserId, address: &str) {
+        self.addresses.insert(user.clone(), address.to_owned());
+    }
+
+    pub fn by_address(&self, address: &str) -> Vec<UserId> {
+        let theirs = self.addresses.iter().filter(|(_, of)| *of == address && !address.is_empty());
+        theirs.map(|(user, _)| user.clone()).take(2).collect()
     }
 
     pub fn open(&mut self, conversation: &Conversation) {

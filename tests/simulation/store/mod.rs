@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile, Seq,
-    StoreTime, Summary, UserId,
+    Activity, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile, Revoked,
+    Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+    Addresses, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Standings, Store, StoreError, Tail,
 };
 use tokio::time::{Instant, sleep};
 
@@ -246,6 +246,44 @@ impl People for SimStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         self.write(|book| book.agree(on, proposal)).await
+    }
+}
+
+#[async_trait]
+impl Standings for SimStore {
+    async fn standings(&self, users: &[UserId]) -> Result<Vec<(UserId, Standing)>, StoreError> {
+        self.read(|book| book.standings(users)).await
+    }
+
+    async fn ban(&self, user: &UserId, ban: Option<&Ban>) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).ban = ban.cloned()).await
+    }
+
+    async fn revoke_before(&self, user: &UserId, before: Timestamp) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).tokens_before = Some(before)).await
+    }
+
+    async fn revoke_token(&self, user: &UserId, token: &Revoked, _now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|book| book.standing(user).revoked.push(token.clone())).await.map(|()| true)
+    }
+
+    async fn block(&self, user: &UserId, other: &UserId, active: bool) -> Result<bool, StoreError> {
+        self.write(|book| book.block(user, other, active)).await.map(|()| true)
+    }
+
+    async fn note_agent(&self, user: &UserId) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).agent = true).await
+    }
+}
+
+#[async_trait]
+impl Addresses for SimStore {
+    async fn set_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
+        self.write(|book| book.set_address(user, address)).await
+    }
+
+    async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
+        self.read(|book| book.by_address(address)).await
     }
 }
 
