@@ -16,8 +16,8 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Role, Seq, StoreTime,
-    Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Preview, Role, Seq,
+    StoreTime, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Fault, Member, Row, Sent};
@@ -164,7 +164,13 @@ impl Ingredients {
         let Message { conversation, at, .. } = self.message;
         let message = Arc::new(self.message.clone());
         let frames = vec![
-            ServerFrame::Welcome { user: self.user.clone(), role: Role::Admin, as_of: self.as_of, expires: at },
+            ServerFrame::Welcome {
+                user: self.user.clone(),
+                role: Role::Admin,
+                as_of: self.as_of,
+                expires: at,
+                policy: Policy::Open,
+            },
             ServerFrame::Resumed { continued: self.messages.len() },
             ServerFrame::Sent(Sent { message: message.clone(), shown: self.flag }),
             ServerFrame::Message(message),

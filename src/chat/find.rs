@@ -22,7 +22,12 @@ impl Chat {
     /// # Errors
     /// `forbidden` if there is nobody, or nobody whom the asker may find; `invalid` for an address that is too long;
     /// `unavailable` if the store does not answer.
-    pub async fn find(&self, who: &Identity, standing: &Standing, wanted: &Wanted) -> Result<(UserId, String), Refusal> {
+    pub async fn find(
+        &self,
+        who: &Identity,
+        standing: &Standing,
+        wanted: &Wanted,
+    ) -> Result<(UserId, String), Refusal> {
         let candidate = match wanted {
             Wanted::Id(user) => Some(user.clone()),
             Wanted::Address(text) if text.len() > EMAIL_BYTES_MAX => {
@@ -35,7 +40,8 @@ impl Chat {
             }
         };
         let asked = candidate.clone().unwrap_or_else(|| who.user.clone());
-        let profile = self.store.profiles(std::slice::from_ref(&asked)).await.map_err(|error| unavailable(&error))?.pop();
+        let profile =
+            self.store.profiles(std::slice::from_ref(&asked)).await.map_err(|error| unavailable(&error))?.pop();
         let profile = profile.flatten();
         let found = candidate.filter(|user| self.may_find(who, standing, user));
         match (found, profile) {

@@ -8,6 +8,7 @@ mod announce;
 mod commit;
 mod directory;
 mod ends;
+mod erase;
 mod find;
 mod gate;
 mod heads;
@@ -34,6 +35,7 @@ use crate::model::{Chance, Clock, ConversationId, Identity, Policy, Refusal, Use
 use crate::store::{StandingCache, Store, StoreClock, StoreError};
 
 pub use directory::Membership;
+pub use erase::Erased;
 pub use find::Wanted;
 pub use gate::Gate;
 pub use history::{Page, Want};
@@ -115,6 +117,10 @@ impl Chat {
 impl Chat {
     fn met(&self) -> MutexGuard<'_, HashSet<(UserId, String)>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_met(&self, user: &UserId) {
+        self.met().retain(|(met, _)| met != user);
     }
 }
 

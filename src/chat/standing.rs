@@ -151,7 +151,7 @@ impl Chat {
         Ok(standing.blocks.clone())
     }
 
-    async fn announce_standing(&self, user: &UserId) {
+    pub(super) async fn announce_standing(&self, user: &UserId) {
         self.standings.forget(user);
         self.announcer.standing(user).await;
     }

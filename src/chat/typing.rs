@@ -19,7 +19,8 @@ impl Chat {
             Target::Support(user) => Arc::new(Conversation::support(user, &UserId::team())),
             Target::Conversation(id) => self.member(who, *id).await?.conversation,
         };
-        let refusal = self.rules.refusal(&who.user, rights, &conversation).await.map_err(|error| unavailable(&error))?;
+        let refusal =
+            self.rules.refusal(&who.user, rights, &conversation).await.map_err(|error| unavailable(&error))?;
         if let Some(refusal) = refusal {
             return Err(refusal);
         }

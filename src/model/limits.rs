@@ -20,6 +20,12 @@ pub const BLOCKS_MAX: usize = 1_000;
 pub const BLOCKED_BY_MAX: usize = 1_000;
 /// How long the standing of somebody without a session here may be remembered.
 pub const STANDING_AGE_MAX: Duration = Duration::from_secs(5);
+/// Messages that one request to erase somebody looks at; then it answers that there is more.
+pub const ERASE_MESSAGES_MAX: u64 = 20_000;
+/// Messages that it looks at in one operation of the store.
+pub const ERASE_STEP_MESSAGES: u64 = 2_000;
+/// Conversations that it looks at; then it answers that there is more.
+pub const ERASE_CONVERSATIONS_MAX: usize = 100;
 /// People of whom a node remembers that it has met them; beyond, it forgets all and looks again.
 pub const ADDRESSES_MET_MAX: usize = 50_000;
 /// Users whose standing a node remembers; beyond, it forgets all and asks anew.

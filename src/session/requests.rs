@@ -189,7 +189,11 @@ impl Live {
     }
 }
 
-pub(super) fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
+pub(super) fn refused(
+    services: &super::Services,
+    refusal: Refusal,
+    conversation: Option<ConversationId>,
+) -> ServerFrame {
     services.metrics.refused(refusal.code);
     ServerFrame::Error(Fault { conversation, ..refusal.into() })
 }

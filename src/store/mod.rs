@@ -9,6 +9,7 @@ mod addresses;
 mod archive;
 mod clock;
 pub mod embedded;
+mod erasure;
 pub mod mongo;
 mod standings;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use addresses::Addresses;
 pub use archive::Archive;
 pub use clock::StoreClock;
+pub use erasure::{Erasure, Progress};
 pub use standings::{StandingCache, Standings};
 
 use crate::model::{
@@ -194,7 +196,7 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People + Standings + Addresses {
+pub trait Store: Messages + Conversations + People + Standings + Addresses + Erasure {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

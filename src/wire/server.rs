@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp,
+    UserId,
 };
 
 /// One frame to a client.

@@ -23,6 +23,8 @@ mod repairs;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod store_contract;
 #[cfg(test)]
 mod store_embedded;

@@ -32,14 +32,32 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
         ClientFrame::Refresh { .. } => "refresh",
+        ClientFrame::Block(_) => "block",
+        ClientFrame::Blocks {} => "blocks",
+        ClientFrame::Ban(_) => "ban",
+        ClientFrame::Find(_) => "find",
         ClientFrame::Ping {} => "ping",
     }
 }
 
-const CLIENT_FRAMES: [&str; 10] =
-    ["hello", "resume", "send", "read", "delivered", "typing", "history", "conversations", "refresh", "ping"];
+const CLIENT_FRAMES: [&str; 14] = [
+    "hello",
+    "resume",
+    "send",
+    "read",
+    "delivered",
+    "typing",
+    "history",
+    "conversations",
+    "refresh",
+    "block",
+    "blocks",
+    "ban",
+    "find",
+    "ping",
+];
 
-const SERVER_FRAMES: [&str; 12] = [
+const SERVER_FRAMES: [&str; 16] = [
     "welcome",
     "resumed",
     "sent",
@@ -49,6 +67,10 @@ const SERVER_FRAMES: [&str; 12] = [
     "history",
     "conversations",
     "refreshed",
+    "blocked",
+    "blocks",
+    "banned",
+    "person",
     "error",
     "reconnect",
     "pong",
@@ -91,6 +113,7 @@ fn encoded(example: &Value) -> Value {
             role: serde_json::from_value(example["role"].clone()).unwrap(),
             as_of: text("as_of").parse().unwrap(),
             expires: Timestamp(number("expires")),
+            policy: serde_json::from_value(example["policy"].clone()).unwrap(),
         }),
         "resumed" => value(&ServerFrame::Resumed { continued: usize::try_from(number("continued")).unwrap() }),
         "sent" => {
@@ -128,6 +151,16 @@ fn encoded(example: &Value) -> Value {
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
+        "blocked" => value(&ServerFrame::Blocked {
+            user: text("user").parse().unwrap(),
+            active: example["active"].as_bool().unwrap(),
+        }),
+        "blocks" => value(&ServerFrame::Blocks { users: serde_json::from_value(example["users"].clone()).unwrap() }),
+        "banned" => value(&ServerFrame::Banned {
+            user: text("user").parse().unwrap(),
+            active: example["active"].as_bool().unwrap(),
+        }),
+        "person" => value(&ServerFrame::Person { user: text("user").parse().unwrap(), name: text("name").to_owned() }),
         "error" => {
             let key = example["key"].as_str().map(|key| key.parse().unwrap());
             let code = code(text("code"));
@@ -261,6 +294,8 @@ fn the_limits_are_those_of_the_code() {
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
         ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
+        ("people whom one user may block", grouped(bound::BLOCKS_MAX)),
+        ("the reason of a ban", bytes(bound::BAN_REASON_BYTES_MAX)),
         ("unread messages counted in one conversation", grouped(usize::try_from(bound::UNREAD_COUNT_MAX).unwrap())),
         ("sends under way on one connection", grouped(bound::REQUESTS_IN_FLIGHT_MAX)),
         ("refused sends that a connection may owe", grouped(bound::REFUSED_SENDS_MAX)),

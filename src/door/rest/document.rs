@@ -19,6 +19,9 @@ pub(super) enum Failures {
     /// No token, or not one that counts
     #[response(status = 401)]
     Unauthorized(Problem),
+    /// Banned
+    #[response(status = 403)]
+    Banned(Problem),
     /// Too many requests
     #[response(status = 429)]
     RateLimited(Problem),
@@ -40,6 +43,9 @@ pub(super) enum AskFailures {
     /// No token, or not one that counts
     #[response(status = 401)]
     Unauthorized(Problem),
+    /// Banned
+    #[response(status = 403)]
+    Banned(Problem),
     /// Too many requests
     #[response(status = 429)]
     RateLimited(Problem),
@@ -67,7 +73,7 @@ pub(super) enum BodyFailures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
 pub(super) enum NotYours {
-    /// Not allowed, or not there
+    /// Not allowed, or not there, or banned
     #[response(status = 403)]
     Forbidden(Problem),
 }
@@ -106,6 +112,7 @@ pub(super) enum KeyReused {
         unread::count,
         users::profile,
         users::set_profile,
+        users::erase,
         people::find,
         standing::ban_of,
         standing::ban,

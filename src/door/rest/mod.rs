@@ -34,10 +34,10 @@ use crate::model::limits::BODY_BYTES_MAX;
 use crate::model::{Chance, Clock};
 use crate::session;
 
+pub use crate::session::Paces;
 pub(in crate::door) use bearer::token as bearer_token;
 pub use cors::allow_listed_origins;
 pub use document::openapi;
-pub use crate::session::Paces;
 
 /// Under which all routes are.
 pub const PREFIX: &str = "/api/v1";
@@ -111,11 +111,11 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/receipts", get(cursors::receipts)),
         ("/messages", post(messages::send)),
         ("/people", get(people::find)),
-        ("/bans/{user}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),
+        ("/bans/{id}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),
         ("/revocations", post(standing::revoke)),
         ("/blocks", get(standing::blocks)),
-        ("/blocks/{user}", put(standing::block).delete(standing::unblock)),
+        ("/blocks/{id}", put(standing::block).delete(standing::unblock)),
         ("/unread", get(unread::count)),
-        ("/users/{id}", get(users::profile).put(users::set_profile)),
+        ("/users/{id}", get(users::profile).put(users::set_profile).delete(users::erase)),
     ]
 }

@@ -281,3 +281,18 @@ pub(super) struct Blocks {
     #[schema(value_type = Vec<String>)]
     pub(super) users: Vec<model::UserId>,
 }
+
+/// How far the erasure of somebody has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Erased {
+    /// Nothing of them is left; else repeat the request.
+    done: bool,
+    /// Messages that were emptied since the first request.
+    erased: u64,
+}
+
+impl From<chat::Erased> for Erased {
+    fn from(erased: chat::Erased) -> Self {
+        Self { done: erased.done, erased: erased.emptied }
+    }
+}

@@ -1,5 +1,5 @@
-//! What agents and services decide about people, and what people decide about each other: `/bans/{user}`, `/revocations`,
-//! `/blocks` and `/blocks/{user}`.
+//! What agents and services decide about people, and what people decide about each other: `/bans/{id}`, `/revocations`,
+//! `/blocks` and `/blocks/{id}`.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ pub(super) struct NewBan {
 /// Whether somebody is banned
 ///
 /// For agents and services.
-#[utoipa::path(get, path = "/bans/{user}", tag = "standing",
-    params(("user" = String, Path, description = "Who")),
+#[utoipa::path(get, path = "/bans/{id}", tag = "standing",
+    params(("id" = String, Path, description = "Who")),
     responses((status = 200, description = "Their ban, if they are banned", body = Ban), AskFailures, NotYours))]
 pub(super) async fn ban_of(
     State(api): State<Arc<Api>>,
@@ -44,8 +44,8 @@ pub(super) async fn ban_of(
 /// Ban somebody
 ///
 /// For agents, except about agents, and for services. All their connections are closed, and they are let in no more.
-#[utoipa::path(put, path = "/bans/{user}", tag = "standing", request_body = NewBan,
-    params(("user" = String, Path, description = "Who")),
+#[utoipa::path(put, path = "/bans/{id}", tag = "standing", request_body = NewBan,
+    params(("id" = String, Path, description = "Who")),
     responses((status = 200, description = "Their ban", body = Ban), AskFailures, BodyFailures, NotYours))]
 pub(super) async fn ban(
     State(api): State<Arc<Api>>,
@@ -59,8 +59,8 @@ pub(super) async fn ban(
 }
 
 /// Let somebody come again
-#[utoipa::path(delete, path = "/bans/{user}", tag = "standing",
-    params(("user" = String, Path, description = "Who")),
+#[utoipa::path(delete, path = "/bans/{id}", tag = "standing",
+    params(("id" = String, Path, description = "Who")),
     responses((status = 200, description = "They are not banned", body = Ban), AskFailures, NotYours))]
 pub(super) async fn unban(
     State(api): State<Arc<Api>>,
@@ -120,8 +120,8 @@ pub(super) async fn blocks(State(api): State<Arc<Api>>, Bearer(who): Bearer) -> 
 /// Block somebody
 ///
 /// Neither of you can write to the other directly any more, nor see the other write. Groups go on.
-#[utoipa::path(put, path = "/blocks/{user}", tag = "standing",
-    params(("user" = String, Path, description = "Whom")),
+#[utoipa::path(put, path = "/blocks/{id}", tag = "standing",
+    params(("id" = String, Path, description = "Whom")),
     responses((status = 200, description = "They are blocked", body = Block), AskFailures))]
 pub(super) async fn block(
     State(api): State<Arc<Api>>,
@@ -133,8 +133,8 @@ pub(super) async fn block(
 }
 
 /// Block somebody no more
-#[utoipa::path(delete, path = "/blocks/{user}", tag = "standing",
-    params(("user" = String, Path, description = "Whom")),
+#[utoipa::path(delete, path = "/blocks/{id}", tag = "standing",
+    params(("id" = String, Path, description = "Whom")),
     responses((status = 200, description = "They are not blocked", body = Block), AskFailures))]
 pub(super) async fn unblock(
     State(api): State<Arc<Api>>,

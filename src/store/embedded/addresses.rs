@@ -26,6 +26,7 @@ pub(super) fn set(connection: &Connection, user: &UserId, address: &str) -> rusq
 
 /// Those who have this address, two at the most.
 pub(super) fn of(connection: &Connection, address: &str) -> rusqlite::Result<Vec<UserId>> {
-    let mut statement = connection.prepare_cached("SELECT user FROM addresses WHERE address = ?1 ORDER BY user LIMIT 2")?;
+    let mut statement =
+        connection.prepare_cached("SELECT user FROM addresses WHERE address = ?1 ORDER BY user LIMIT 2")?;
     statement.query_map([address], |row| parsed(row, 0))?.collect()
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{addresses, changes};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
+use super::{addresses, changes, erasure};
 use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
 use crate::store::archive::taken;
-use crate::store::{Attempt, Outcome, StoreError};
+use crate::store::{Attempt, Outcome, Progress, StoreError};
 
 /// Something to be written.
 #[derive(Debug)]
@@ -48,6 +48,17 @@ pub(super) enum Write {
         user: UserId,
         address: String,
     },
+    /// How far the erasure of somebody has come.
+    KeepErasure(UserId, Option<Progress>),
+    /// What somebody wrote after a place and up to another.
+    Empty {
+        conversation: ConversationId,
+        user: UserId,
+        after: Seq,
+        up_to: Seq,
+    },
+    /// What is known of somebody.
+    Forget(UserId),
     /// Something about a user.
     Decide(UserId, Decision),
 }
@@ -63,7 +74,7 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
-            Self::Open(_) | Self::Advance { .. } => EACH,
+            Self::Open(_) | Self::Advance { .. } | Self::KeepErasure(..) | Self::Empty { .. } | Self::Forget(_) => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
             Self::SetAddress { address, .. } => EACH + address.len(),
@@ -79,6 +90,8 @@ pub(super) enum Written {
     Outcomes(Vec<Outcome>),
     /// Of anything else: whether it changed anything.
     Changed(bool),
+    /// Of an erasure: how many messages were emptied.
+    Emptied(u64),
 }
 
 /// A whole group that was not written.
@@ -146,6 +159,10 @@ fn fill(
                 let said = |attempt: &Attempt| taken(attempt.message.at, until);
                 Ok(Written::Outcomes(run(connection, attempts, said, &mut HashMap::new())?))
             }
+            Write::Empty { conversation, user, after, up_to } => {
+                item(connection, || erasure::empty(connection, conversation, &user, after, up_to))?
+                    .map(Written::Emptied)
+            }
             other => item(connection, || change(connection, &other, now))?.map(Written::Changed),
         });
     }
@@ -206,7 +223,9 @@ fn append(
 /// Does anything but messages; answers whether it changed anything.
 fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
     match write {
-        Write::Each(_) | Write::Run(_) | Write::Adopt(..) => Ok(false),
+        Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } => Ok(false),
+        Write::KeepErasure(user, progress) => erasure::keep(connection, user, progress.as_ref()),
+        Write::Forget(user) => erasure::forget(connection, user),
         Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
         Write::Raise(messages) => {
             messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)

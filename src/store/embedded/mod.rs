@@ -17,6 +17,7 @@ mod changes;
 mod clock;
 mod desk;
 mod directory;
+mod erasure;
 mod fault;
 mod group;
 mod meters;
@@ -40,8 +41,8 @@ use self::reader::Readers;
 use self::standings::Decision;
 use self::writer::Writer;
 use super::{
-    Addresses, Archive, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Standings, Store,
-    StoreError, Tail,
+    Addresses, Archive, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span,
+    Standings, Store, StoreError, Tail,
 };
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
@@ -289,6 +290,47 @@ impl Addresses for EmbeddedStore {
     async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
         let address = address.to_owned();
         self.readers.ask(move |connection| addresses::of(connection, &address)).await
+    }
+}
+
+#[async_trait]
+impl Erasure for EmbeddedStore {
+    async fn erasure(&self, user: &UserId) -> Result<Option<Progress>, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| erasure::progress(connection, &user)).await
+    }
+
+    async fn keep_erasure(&self, user: &UserId, progress: Option<&Progress>) -> Result<(), StoreError> {
+        self.write(Write::KeepErasure(user.clone(), progress.cloned())).await.map(drop)
+    }
+
+    async fn conversations_of(
+        &self,
+        user: &UserId,
+        from: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| erasure::conversations_of(connection, &user, from, limit)).await
+    }
+
+    async fn empty(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        after: Seq,
+        up_to: Seq,
+    ) -> Result<u64, StoreError> {
+        let write = Write::Empty { conversation, user: user.clone(), after, up_to };
+        match self.writer.write(write).await {
+            Ok(Written::Emptied(messages)) => Ok(messages),
+            Ok(other) => Err(Unwritten::mismatched(&other).into()),
+            Err(unwritten) => Err(unwritten.into()),
+        }
+    }
+
+    async fn forget(&self, user: &UserId) -> Result<(), StoreError> {
+        self.write(Write::Forget(user.clone())).await.map(drop)
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::directory::{OpenError, Place};
 use super::fault::{damaged, is_full};
 use super::row::{natural, signed};
-use super::{addresses, standings};
+use super::{addresses, erasure, standings};
 use crate::model::{Chance, Generation, StoreTime};
 
 /// The schema that this version writes. A file of a newer one is refused, one of an older one is upgraded.
@@ -90,7 +90,7 @@ const TABLES: &str = "
 
 /// What each later version adds, the second one first: new tables and columns only. A new file is made by all of them,
 /// so that it cannot differ from an old one that was upgraded.
-const ADDED: [&[&str]; 1] = [&[GROUPS, standings::TABLES, addresses::TABLES]];
+const ADDED: [&[&str]; 1] = [&[GROUPS, standings::TABLES, addresses::TABLES, erasure::TABLES]];
 
 /// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
 /// for their cursors, and is found by when they left in `departures`.

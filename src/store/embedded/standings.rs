@@ -118,7 +118,8 @@ fn one(connection: &Connection, user: &UserId) -> rusqlite::Result<Standing> {
         let tokens_before = row.get::<_, Option<i64>>(3)?.map(natural).transpose()?.map(Timestamp);
         Ok(Standing { ban, tokens_before, agent: row.get(4)?, ..Standing::default() })
     };
-    let mut standing = connection.prepare_cached(sql)?.query_one([user.as_str()], decided).optional()?.unwrap_or_default();
+    let mut standing =
+        connection.prepare_cached(sql)?.query_one([user.as_str()], decided).optional()?.unwrap_or_default();
     standing.revoked = revoked(connection, user)?;
     standing.blocks = others(connection, "SELECT other FROM blocks WHERE user = ?1 ORDER BY other LIMIT ?2", user)?;
     let mut by = others(connection, "SELECT user FROM blocks WHERE other = ?1 ORDER BY user LIMIT ?2", user)?;

@@ -40,10 +40,15 @@ pub(super) enum Operation {
     NoteAgent,
     SetAddress,
     ByAddress,
+    Erasure,
+    KeepErasure,
+    ConversationsOf,
+    Empty,
+    Forget,
 }
 
 impl Operation {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 36] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -75,6 +80,11 @@ impl Operation {
         Self::NoteAgent,
         Self::SetAddress,
         Self::ByAddress,
+        Self::Erasure,
+        Self::KeepErasure,
+        Self::ConversationsOf,
+        Self::Empty,
+        Self::Forget,
     ];
 
     const fn name(self) -> &'static str {
@@ -110,6 +120,11 @@ impl Operation {
             Self::NoteAgent => "note_agent",
             Self::SetAddress => "set_address",
             Self::ByAddress => "by_address",
+            Self::Erasure => "erasure",
+            Self::KeepErasure => "keep_erasure",
+            Self::ConversationsOf => "conversations_of",
+            Self::Empty => "empty",
+            Self::Forget => "forget",
         }
     }
 
@@ -136,6 +151,9 @@ impl Operation {
                 | Self::Block
                 | Self::NoteAgent
                 | Self::SetAddress
+                | Self::KeepErasure
+                | Self::Empty
+                | Self::Forget
         )
     }
 }

@@ -9,6 +9,7 @@ pub mod classic;
 mod connect;
 mod conversations;
 mod document;
+mod erasure;
 mod messages;
 mod metrics;
 mod outcome;
@@ -47,6 +48,7 @@ pub struct MongoStore {
     profiles: Collection<RawDocumentBuf>,
     standings: Collection<RawDocumentBuf>,
     addresses: Collection<RawDocumentBuf>,
+    erasures: Collection<RawDocumentBuf>,
     runner: Runner,
     generation: Generation,
 }
@@ -69,6 +71,7 @@ impl MongoStore {
             profiles: database.collection(schema::PROFILES),
             standings: database.collection(schema::STANDINGS),
             addresses: database.collection(schema::ADDRESSES),
+            erasures: database.collection(schema::ERASURES),
             database,
             runner,
             generation,

@@ -17,6 +17,8 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const CURSORS: &str = "cursors";
 /// The collection of profiles.
 pub(super) const PROFILES: &str = "profiles";
+/// The collection of erasures under way.
+pub(super) const ERASURES: &str = "erasures";
 /// The collection of addresses that people are found by.
 pub(super) const ADDRESSES: &str = "addresses";
 /// The collection of what was decided about users.

@@ -53,7 +53,8 @@ impl Standings for MongoStore {
         ] };
         let others = doc! { "$filter": { "input": or_empty("$r"), "as": "one", "cond": is_other } };
         let with = doc! { "$concatArrays": ["$$others", [{ "i": id, "u": until }]] };
-        let kept = doc! { "$let": { "vars": { "others": others }, "in": with_room("$$others", REVOKED_TOKENS_MAX, with) } };
+        let kept =
+            doc! { "$let": { "vars": { "others": others }, "in": with_room("$$others", REVOKED_TOKENS_MAX, with) } };
         let after = self.decide_by(Operation::RevokeToken, user, doc! { "$set": { "r": kept } }).await?;
         Ok(after.revoked.iter().any(|revoked| revoked.token == token.token))
     }
@@ -71,7 +72,8 @@ impl Standings for MongoStore {
             let others = without("$y", user);
             let with = doc! { "$concatArrays": ["$$others", [user.as_str()]] };
             let is_full = doc! { "$gte": [{ "$size": without("$y", user) }, BLOCKED_BY_MAX as i64] };
-            let kept = doc! { "$let": { "vars": { "others": others }, "in": with_room("$$others", BLOCKED_BY_MAX, with) } };
+            let kept =
+                doc! { "$let": { "vars": { "others": others }, "in": with_room("$$others", BLOCKED_BY_MAX, with) } };
             let more = doc! { "$or": [{ "$ifNull": ["$m", false] }, is_full] };
             self.decide_by(Operation::Block, other, doc! { "$set": { "y": kept, "m": more } }).await?;
         } else {

@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use switchboard::door::rest::{openapi, paths};
+use switchboard::model::Role;
 use switchboard::session::Rate;
 
 use super::house::{House, UNPACED, ask, request, talk};
+use crate::support::cluster::token_as;
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "options", "trace"];
 
@@ -54,7 +56,9 @@ fn it_is_an_openapi_document() {
             assert!(["path", "query", "header"].contains(&parameter["in"].as_str().unwrap()));
             assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{parameter}");
         }
-        assert_eq!(operation.get("requestBody").is_some(), ["put", "post"].contains(&method), "{method} {path}");
+        let says_it_all_in_its_path = path == "/blocks/{id}";
+        let takes_a_body = ["put", "post"].contains(&method) && !says_it_all_in_its_path;
+        assert_eq!(operation.get("requestBody").is_some(), takes_a_body, "{method} {path}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(status.parse::<u16>().is_ok_and(|status| (200..600).contains(&status)), "{status}");
             assert!(response["description"].is_string());
@@ -153,6 +157,33 @@ fn causes() -> Vec<Cause> {
         cause("/messages", "post", 403, "/messages", "ann", Some(json!({ "conversation": lost, "text": "a" }))),
         cause("/messages", "post", 409, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "b" }))),
     ];
+    let agent = format!("Bearer {}", token_as("sue", Role::Admin));
+    let service = format!("Bearer {}", token_as("backend", Role::Service));
+    let ban = || Some(json!({ "reason": "spam" }));
+    let revocation = || Some(json!({ "user": "mallory", "before": 1 }));
+    causes.extend([
+        cause("/users/{id}", "delete", 200, "/users/nobody", &service, None),
+        cause("/users/{id}", "delete", 400, "/users/team", &service, None),
+        cause("/users/{id}", "delete", 403, "/users/nobody", "ann", None),
+        cause("/people", "get", 200, "/people?user=team", "ann", None),
+        cause("/people", "get", 400, "/people", "ann", None),
+        cause("/people", "get", 403, "/people?email=nobody", "ann", None),
+        cause("/bans/{id}", "put", 200, "/bans/mallory", &agent, ban()),
+        cause("/bans/{id}", "put", 403, "/bans/bob", "ann", ban()),
+        cause("/bans/{id}", "get", 200, "/bans/mallory", &agent, None),
+        cause("/bans/{id}", "get", 400, "/bans/%20", &agent, None),
+        cause("/bans/{id}", "get", 403, "/bans/mallory", "ann", None),
+        cause("/bans/{id}", "delete", 200, "/bans/nobody", &agent, None),
+        cause("/bans/{id}", "delete", 400, "/bans/sue", &agent, None),
+        cause("/bans/{id}", "delete", 403, "/bans/mallory", "ann", None),
+        cause("/revocations", "post", 200, "/revocations", &agent, revocation()),
+        cause("/revocations", "post", 403, "/revocations", "ann", revocation()),
+        cause("/blocks", "get", 200, "/blocks", "ann", None),
+        cause("/blocks/{id}", "put", 200, "/blocks/eve", "ann", None),
+        cause("/blocks/{id}", "put", 400, "/blocks/ann", "ann", None),
+        cause("/blocks/{id}", "delete", 200, "/blocks/eve", "ann", None),
+        cause("/blocks/{id}", "delete", 400, "/blocks/team", "ann", None),
+    ]);
     for (path, verb) in [("/conversations/{id}/read", "read"), ("/conversations/{id}/delivered", "delivered")] {
         causes.push(cause(path, "post", 200, &format!("{one}/{verb}"), "ann", mark()));
         causes.push(cause(path, "post", 403, &format!("{none}/{verb}"), "ann", mark()));
@@ -162,17 +193,21 @@ fn causes() -> Vec<Cause> {
         ("/conversations/{id}/delivered", "post", format!("{one}/delivered")),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
+        ("/bans/{id}", "put", "/bans/mallory".to_owned()),
+        ("/revocations", "post", "/revocations".to_owned()),
     ] {
-        causes.push(cause(path, method, 400, &target, "ann", Some(json!([]))));
-        let mut large = cause(path, method, 413, &target, "ann", Some(json!(null)));
+        let user = if path.contains("bans") || path.contains("revocations") { &agent } else { "ann" };
+        causes.push(cause(path, method, 400, &target, user, Some(json!([]))));
+        let mut large = cause(path, method, 413, &target, user, Some(json!(null)));
         *large.request.body_mut() = Body::from(vec![b' '; 70_000]);
         causes.push(large);
-        let mut text = cause(path, method, 415, &target, "ann", Some(json!({})));
+        let mut text = cause(path, method, 415, &target, user, Some(json!({})));
         text.request.headers_mut().insert("content-type", "text/plain".parse().unwrap());
         causes.push(text);
     }
     for (path, method) in everything() {
         causes.push(cause(path, method, 401, &path.replace("{id}", "x"), "", None));
+        causes.push(cause(path, method, 403, &path.replace("{id}", "x"), "mallory", None));
     }
     causes
 }

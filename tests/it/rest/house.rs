@@ -13,8 +13,8 @@ use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
 use switchboard::model::{ConversationId, Policy, SystemChance, SystemClock};
 use switchboard::session::{Metrics, Rate};
-use switchboard::store::{StandingCache, StoreClock};
 use switchboard::store::embedded::EmbeddedStore;
+use switchboard::store::{StandingCache, StoreClock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -95,7 +95,7 @@ fn router(chat: &Arc<Chat>, requests: Rate, sends: Rate) -> Router {
         chance: Arc::new(SystemChance),
         requests: Paces::new(requests),
         sends: Paces::new(sends),
-        service_requests: Paces::new(UNPACED),
+        service_requests: Paces::new(requests),
         service_sends: Paces::new(UNPACED),
         finds: Arc::new(Paces::new(FINDS)),
         origins: Arc::new(Origins::new(vec!["https://app.example".parse().unwrap()])),

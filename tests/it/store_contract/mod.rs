@@ -13,6 +13,7 @@ pub(crate) mod conversations;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod sequencer;
+pub(crate) mod standings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,20 @@ macro_rules! store_contract {
             archive: an_adopted_run_stops_at_the_first_refusal;
             archive: settling_keeps_the_old_order;
             archive: settling_takes_nothing_back;
+            standings: a_ban_holds_until_it_is_lifted;
+            standings: tokens_are_revoked_up_to_the_latest_time;
+            standings: single_tokens_are_revoked_until_they_expire;
+            standings: revoked_tokens_are_bounded;
+            standings: a_block_is_seen_from_both_sides;
+            standings: rival_blocks_are_all_kept;
+            standings: blocks_are_bounded_on_both_sides;
+            standings: agents_are_remembered;
+            standings: many_standings_are_read_at_once;
+            standings: people_are_found_by_their_address;
+            standings: an_erasure_goes_on_where_it_was;
+            standings: ones_conversations_are_walked_through_by_id;
+            standings: what_somebody_wrote_is_emptied_and_nothing_else;
+            standings: who_is_forgotten_leaves_only_refusals;
             sequencer: rivals_leave_no_gap_and_no_double;
             sequencer: a_restart_keeps_everything;
         }

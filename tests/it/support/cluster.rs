@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::Value;
 use switchboard::auth::{Minter, Verifier};
 use switchboard::bus::local::LocalHub;
 use switchboard::bus::redis::RedisBus;
@@ -157,6 +161,14 @@ pub(crate) fn token_as(user: &str, role: Role) -> String {
 fn mint(user: &str, role: Role, ttl: Duration) -> String {
     let request = TokenRequest { user: user.parse().unwrap(), role, name: None, email: None, ttl };
     Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
+}
+
+/// A token of exactly these claims.
+pub(crate) fn signed(claims: &Value) -> String {
+    let text = format!("{}.{}", BASE64.encode(r#"{"alg":"HS256"}"#), BASE64.encode(claims.to_string()));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(text.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{text}.{signature}")
 }
 
 /// A token for `user` that counts for the whole test.

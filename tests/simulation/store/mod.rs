@@ -17,7 +17,8 @@ use switchboard::model::{
     Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Addresses, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Standings, Store, StoreError, Tail,
+    Addresses, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span, Standings,
+    Store, StoreError, Tail,
 };
 use tokio::time::{Instant, sleep};
 
@@ -284,6 +285,35 @@ impl Addresses for SimStore {
 
     async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
         self.read(|book| book.by_address(address)).await
+    }
+}
+
+/// Nobody is erased in a simulation.
+#[async_trait]
+impl Erasure for SimStore {
+    async fn erasure(&self, _: &UserId) -> Result<Option<Progress>, StoreError> {
+        Err(away())
+    }
+
+    async fn keep_erasure(&self, _: &UserId, _: Option<&Progress>) -> Result<(), StoreError> {
+        Err(away())
+    }
+
+    async fn conversations_of(
+        &self,
+        _: &UserId,
+        _: Option<ConversationId>,
+        _: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        Err(away())
+    }
+
+    async fn empty(&self, _: ConversationId, _: &UserId, _: Seq, _: Seq) -> Result<u64, StoreError> {
+        Err(away())
+    }
+
+    async fn forget(&self, _: &UserId) -> Result<(), StoreError> {
+        Err(away())
     }
 }
 
