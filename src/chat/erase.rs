@@ -19,8 +19,8 @@ impl Chat {
     /// Erases a person, as far as one request goes: to be repeated until it is done.
     ///
     /// # Errors
-    /// `forbidden` to others than services, `invalid` for who is no person and for oneself, `unavailable` if the store does
-    /// not answer: then it goes on where it was.
+    /// `forbidden` to others than services, `invalid` for who is no person and for oneself, `unavailable` if the store
+    /// does not answer: then it goes on where it was.
     pub async fn erase(&self, who: &Identity, user: &UserId) -> Result<Erased, Refusal> {
         if who.role != Role::Service {
             return Err(Refusal::new(Code::Forbidden, "only services erase people"));
@@ -89,8 +89,8 @@ impl Chat {
                 let step = ERASE_STEP_MESSAGES.min(room);
                 let up_to = Seq(progress.seq.0.saturating_add(step)).min(end);
                 progress.emptied += self.store.empty(conversation, user, progress.seq, up_to).await?;
+                room -= up_to.0 - progress.seq.0;
                 progress.seq = up_to;
-                room -= step;
             }
         }
         Ok(false)

@@ -98,7 +98,8 @@ impl Chat {
     /// Has tokens of somebody not count any more.
     ///
     /// # Errors
-    /// As [`ban`](Self::ban); `invalid` for a time that is yet to come, a token's id that is none, or one token too many.
+    /// As [`ban`](Self::ban); `invalid` for a time that is yet to come, a token's id that is none, or one token too
+    /// many.
     pub async fn revoke(&self, who: &Identity, user: &UserId, what: &Revocation) -> Result<(), Refusal> {
         self.check_decides(who, user).await?;
         let now = self.clock.now();

@@ -1,5 +1,5 @@
-//! What was decided about a user: whether they may come, which of their tokens count, and who does not want to hear from
-//! whom.
+//! What was decided about a user: whether they may come, which of their tokens count, and who does not want to hear
+//! from whom.
 
 use std::sync::Arc;
 

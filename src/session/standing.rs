@@ -22,11 +22,12 @@ pub(super) struct Reading {
     pub(super) again_at: Option<Instant>,
 }
 
-/// Learns what was decided about who comes. The session's channel is subscribed by now, so that whatever is decided after
-/// this is announced to it.
+/// Learns what was decided about who comes. The session's channel is subscribed by now, so that whatever is decided
+/// after this is announced to it.
 ///
 /// # Errors
-/// `forbidden` to the banned, `unauthorized` to the bearer of a revoked token, `unavailable` if the store does not answer.
+/// `forbidden` to the banned, `unauthorized` to the bearer of a revoked token, `unavailable` if the store does not
+/// answer.
 pub(super) async fn learn(services: &Services, who: &Identity, outbox: &Outbox) -> Result<(), Refusal> {
     let standing = services.chat.admit(who).await?;
     outbox.set_standing(standing);

@@ -1,4 +1,5 @@
-//! Forgetting somebody who was here. Messages keep their places, so that no conversation gets a hole; what they said goes.
+//! Forgetting somebody who was here. Messages keep their places, so that no conversation gets a hole; what they said
+//! goes.
 
 use async_trait::async_trait;
 
@@ -31,8 +32,8 @@ pub trait Erasure: Send + Sync + 'static {
     /// Keeps how far it has come; none when it is done.
     async fn keep_erasure(&self, user: &UserId, progress: Option<&Progress>) -> Result<(), StoreError>;
 
-    /// The conversations that somebody is in and in which something was said, by id ascending, from this one on, at most
-    /// `limit`. Those of the team are all talks with it.
+    /// The conversations that somebody is in and in which something was said, by id ascending, from this one on, at
+    /// most `limit`. Those of the team are all talks with it.
     async fn conversations_of(
         &self,
         user: &UserId,
@@ -40,8 +41,8 @@ pub trait Erasure: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ConversationId>, StoreError>;
 
-    /// Empties what somebody wrote after one place of a conversation and up to another, and what lists show of it. Answers
-    /// how many messages that were.
+    /// Empties what somebody wrote after one place of a conversation and up to another, and what lists show of it.
+    /// Answers how many messages that were.
     async fn empty(
         &self,
         conversation: ConversationId,

@@ -14,8 +14,8 @@ use crate::model::{Ban, Revoked, Standing, Timestamp, UserId};
 #[async_trait]
 pub trait Standings: Send + Sync + 'static {
     /// The standing of those of these users (at most
-    /// [`USERS_PER_QUESTION_MAX`](crate::model::limits::USERS_PER_QUESTION_MAX)) about whom anything was decided, in any
-    /// order.
+    /// [`USERS_PER_QUESTION_MAX`](crate::model::limits::USERS_PER_QUESTION_MAX)) about whom anything was decided, in
+    /// any order.
     async fn standings(&self, users: &[UserId]) -> Result<Vec<(UserId, Standing)>, StoreError>;
 
     /// Bans somebody, or lets them come again.
@@ -39,6 +39,8 @@ pub trait Standings: Send + Sync + 'static {
 /// The standings that a node has read lately.
 pub struct StandingCache {
     store: Arc<dyn Store>,
+    /// The standing of nearly everybody, kept once.
+    nothing: Arc<Standing>,
     known: Mutex<Known>,
 }
 
@@ -53,7 +55,7 @@ impl StandingCache {
     /// A cache before this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: Mutex::default() }
+        Self { store, nothing: Arc::default(), known: Mutex::default() }
     }
 
     /// Somebody's standing, read now.
@@ -63,7 +65,7 @@ impl StandingCache {
     pub async fn fresh(&self, user: &UserId) -> Result<Arc<Standing>, StoreError> {
         let forgotten = self.lock().forgotten;
         let read = self.store.standings(std::slice::from_ref(user)).await?.pop();
-        let standing = Arc::new(read.map(|(_, standing)| standing).unwrap_or_default());
+        let standing = read.map_or_else(|| self.nothing.clone(), |(_, standing)| Arc::new(standing));
         let mut known = self.lock();
         if known.forgotten == forgotten {
             if known.standings.len() >= STANDINGS_MAX {

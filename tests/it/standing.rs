@@ -1,5 +1,5 @@
-//! Bans, revocations, blocks, and a policy that keeps users to the team: on sockets, on several nodes, over real Redis and
-//! MongoDB, and while Redis is away.
+//! Bans, revocations, blocks, and a policy that keeps users to the team: on sockets, on several nodes, over real Redis
+//! and MongoDB, and while Redis is away.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -29,8 +29,8 @@ pub(super) struct Who {
 
 /// Find somebody
 ///
-/// Whether there is nobody or nobody whom you may find is not told apart. A user may ask ten times at once and then once
-/// every six seconds. Where users write to the team only, that is all they find.
+/// Whether there is nobody or nobody whom you may find is not told apart. A user may ask ten times at once and then
+/// once every six seconds. Where users write to the team only, that is all they find.
 #[utoipa::path(get, path = "/people", tag = "people", params(Who),
     responses((status = 200, description = "They", body = Person), AskFailures, NotYours))]
 pub(super) async fn find(

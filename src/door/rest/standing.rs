@@ -82,7 +82,8 @@ pub(super) struct NewRevocation {
     jti: Option<String>,
     /// … which expires then, in milliseconds since 1970-01-01 UTC; where that is not said, it is remembered for ever …
     until: Option<u64>,
-    /// … or all that were issued before this time, in milliseconds since 1970-01-01 UTC, and those that do not say when.
+    /// … or all that were issued before this time, in milliseconds since 1970-01-01 UTC, and those that do not say
+    /// when.
     before: Option<u64>,
 }
 

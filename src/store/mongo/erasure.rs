@@ -1,5 +1,5 @@
-//! Forgetting somebody who was here. How far that has come: `_id` user, `b` when it began, `l` whether it is the last walk, `t` whether among the team's
-//! talks, `c` conversation, `n` place in it, `e` how many messages were emptied.
+//! Forgetting somebody who was here. How far that has come: `_id` user, `b` when it began, `l` whether it is the last
+//! walk, `t` whether among the team's talks, `c` conversation, `n` place in it, `e` how many messages were emptied.
 
 use async_trait::async_trait;
 use futures_util::FutureExt;

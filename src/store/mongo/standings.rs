@@ -133,8 +133,8 @@ fn with_room(list: &str, room: usize, with: Document) -> Document {
 }
 
 /// A standing's document: `_id` user, `b` ban (`w` by whom, `a` when, `r` why), `t` tokens of before do not count, `r`
-/// tokens that do not count (`i` id, `u` until), `k` whom they block, `y` by whom they are blocked, `m` and by more, `g`
-/// came as an agent.
+/// tokens that do not count (`i` id, `u` until), `k` whom they block, `y` by whom they are blocked, `m` and by more,
+/// `g` came as an agent.
 fn read_standing(document: &RawDocument) -> Result<(UserId, Standing), Malformed> {
     let time = |at| Timestamp(millis(at));
     let ban = match document.get("b")? {
