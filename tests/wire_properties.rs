@@ -186,6 +186,10 @@ impl Ingredients {
                 conversation: self.conversation,
                 retry_after_ms: self.flag.then_some(self.number),
             }),
+            ServerFrame::Blocked { user: self.user.clone(), active: self.flag },
+            ServerFrame::Blocks { users: vec![self.user.clone()] },
+            ServerFrame::Banned { user: self.user.clone(), active: self.flag },
+            ServerFrame::Person { user: self.user.clone(), name: self.text.clone() },
             ServerFrame::Reconnect { after_ms: self.number },
             ServerFrame::Pong { as_of: self.as_of },
         ];
@@ -201,6 +205,10 @@ impl Ingredients {
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
                 | ServerFrame::Refreshed { .. }
+                | ServerFrame::Blocked { .. }
+                | ServerFrame::Blocks { .. }
+                | ServerFrame::Banned { .. }
+                | ServerFrame::Person { .. }
                 | ServerFrame::Error(_)
                 | ServerFrame::Reconnect { .. }
                 | ServerFrame::Pong { .. } => {}
@@ -228,6 +236,11 @@ impl Ingredients {
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
             json!({ "type": "refresh", "token": text }),
+            json!({ "type": "block", "user": self.user, "active": self.flag }),
+            json!({ "type": "blocks" }),
+            json!({ "type": "ban", "user": self.user, "active": self.flag, "reason": self.text }),
+            json!({ "type": "find", "user": self.user }),
+            json!({ "type": "find", "email": self.text }),
             json!({ "type": "ping" }),
         ]
     }

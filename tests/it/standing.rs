@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use switchboard::model::{Policy, Role};
+use switchboard::model::{Clock, Policy, Role, SystemClock};
 use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -20,6 +20,11 @@ use crate::support::services::{Mongo, Redis};
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// What is announced on no bus is found within this time.
 const AUDITED: Duration = Duration::from_secs(60);
+
+/// Since 1970, as in tokens.
+fn seconds() -> u64 {
+    SystemClock.now().0 / 1_000
+}
 
 fn service() -> String {
     token_as("backend", Role::Service)
@@ -154,12 +159,11 @@ async fn nobody_slips_in_while_they_are_banned() {
 async fn revoked_tokens_end_their_sessions_and_no_others() {
     let cluster = Cluster::local(2).await;
     let [here, there] = [cluster.nodes[0].address(), cluster.nodes[1].address()];
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let issued = |ago: u64, id: &str| {
-        let (iat, exp) = (now().as_secs() - ago, now().as_secs() + 600);
+        let (iat, exp) = (seconds() - ago, seconds() + 600);
         signed(&json!({ "sub": "ann", "iat": iat, "exp": exp, "jti": id }))
     };
-    let timeless = signed(&json!({ "sub": "ann", "exp": now().as_secs() + 600 }));
+    let timeless = signed(&json!({ "sub": "ann", "exp": seconds() + 600 }));
     let (old, lost, kept) = (issued(100, "old"), issued(10, "lost"), issued(10, "kept"));
     let mut of_old = come(here, &old).await;
     let mut of_lost = come(there, &lost).await;
@@ -169,7 +173,7 @@ async fn revoked_tokens_end_their_sessions_and_no_others() {
     let revoke = async |body: Value| ask(here, "POST", "/revocations", &service(), Some(body)).await;
     assert_eq!(revoke(json!({ "user": "ann", "jti": "lost" })).await.0, 200);
     assert_eq!(of_lost.closed().await, Some(4401));
-    let before = (now().as_secs() - 50) * 1_000;
+    let before = (seconds() - 50) * 1_000;
     assert_eq!(revoke(json!({ "user": "ann", "before": before })).await.0, 200);
     assert_eq!(of_old.closed().await, Some(4401));
     assert_eq!(of_timeless.closed().await, Some(4401), "one without a time is the oldest");
@@ -185,7 +189,7 @@ async fn revoked_tokens_end_their_sessions_and_no_others() {
     for (bad, status) in [
         (json!({ "user": "ann" }), 400),
         (json!({ "user": "ann", "jti": "x", "before": 1 }), 400),
-        (json!({ "user": "ann", "before": (now().as_secs() + 60) * 1_000 }), 400),
+        (json!({ "user": "ann", "before": (seconds() + 60) * 1_000 }), 400),
         (json!({ "user": "ann", "jti": "" }), 400),
         (json!({ "user": "system", "before": 1 }), 400),
     ] {
@@ -355,7 +359,7 @@ async fn a_service_speaks_for_people_and_for_the_system() {
 async fn people_are_found_by_id_and_address_and_no_more_often_than_they_may() {
     let cluster = Cluster::local(2).await;
     let [here, there] = [cluster.nodes[0].address(), cluster.nodes[1].address()];
-    let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 600;
+    let exp = seconds() + 600;
     let bobs = signed(&json!({ "sub": "bob", "exp": exp, "name": "Bob", "email": " Bob@Example.com " }));
     let _bob = come(there, &bobs).await;
     // Others can find him once he was remembered, a moment after his welcome.
@@ -400,7 +404,7 @@ async fn people_are_found_by_id_and_address_and_no_more_often_than_they_may() {
 async fn who_is_erased_leaves_places_and_no_words() {
     let cluster = Cluster::redis(2).await;
     let [here, there] = [cluster.nodes[0].address(), cluster.nodes[1].address()];
-    let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 600;
+    let exp = seconds() + 600;
     let anns = signed(&json!({ "sub": "ann", "exp": exp, "name": "Ann", "role": "admin" }));
     let mut ann = come(here, &anns).await;
     for number in 0..20 {

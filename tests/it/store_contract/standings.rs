@@ -123,21 +123,33 @@ pub(crate) async fn rival_blocks_are_all_kept(fixture: impl Fixture) {
     assert_eq!((&standing.blocks, &standing.blocked_by), (&sorted, &sorted));
 }
 
+/// Blocks somebody, also on a machine that is too busy for it at first.
+async fn block(store: &dyn Store, user: &UserId, other: &UserId) -> bool {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match store.block(user, other, true).await {
+            Ok(kept) => return kept,
+            Err(error) => assert!(attempts < 5, "{error}"),
+        }
+    }
+}
+
 pub(crate) async fn blocks_are_bounded_on_both_sides(fixture: impl Fixture) {
     let store = fixture.store();
     let ann = somebody("ann");
     let others: Vec<UserId> = (0..=BLOCKS_MAX.max(BLOCKED_BY_MAX)).map(|_| somebody("o")).collect();
-    for some in others[..BLOCKS_MAX].chunks(32) {
-        let kept = join_all(some.iter().map(|other| store.block(&ann, other, true))).await;
-        assert!(kept.into_iter().all(|kept| kept == Ok(true)));
+    for some in others[..BLOCKS_MAX].chunks(8) {
+        let kept = join_all(some.iter().map(|other| block(&*store, &ann, other))).await;
+        assert!(kept.into_iter().all(|kept| kept));
     }
     assert!(!store.block(&ann, &others[BLOCKS_MAX], true).await.unwrap());
     assert!(store.block(&ann, &others[0], true).await.unwrap(), "they are blocked");
     assert_eq!(standing(&*store, &ann).await.blocks.len(), BLOCKS_MAX);
     assert_eq!(standing(&*store, &others[BLOCKS_MAX]).await, Standing::default());
 
-    for some in others[..BLOCKED_BY_MAX].chunks(32) {
-        join_all(some.iter().map(|other| store.block(other, &ann, true))).await;
+    for some in others[..BLOCKED_BY_MAX].chunks(8) {
+        join_all(some.iter().map(|other| block(&*store, other, &ann))).await;
     }
     assert!(!standing(&*store, &ann).await.blocked_by_more);
     assert!(store.block(&others[BLOCKED_BY_MAX], &ann, true).await.unwrap(), "one may be blocked by any number");
