@@ -189,7 +189,7 @@ impl Ingredients {
             ServerFrame::Blocked { user: self.user.clone(), active: self.flag },
             ServerFrame::Blocks { users: vec![self.user.clone()] },
             ServerFrame::Banned { user: self.user.clone(), active: self.flag },
-            ServerFrame::Person { user: self.user.clone(), name: self.text.clone() },
+            ServerFrame::Person { user: self.user.clone(), name: self.message.text.clone() },
             ServerFrame::Reconnect { after_ms: self.number },
             ServerFrame::Pong { as_of: self.as_of },
         ];
