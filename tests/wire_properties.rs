@@ -20,7 +20,7 @@ use switchboard::model::{
     StoreTime, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
-use switchboard::wire::server::{Fault, Member, Row, Sent};
+use switchboard::wire::server::{Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Encoding, ServerFrame, engineio, relay, socketio};
 
 /// What every decoder must bear. An envelope that is understood is also written back the same.
@@ -185,6 +185,10 @@ impl Ingredients {
                 key: self.key.clone(),
                 conversation: self.conversation,
                 retry_after_ms: self.flag.then_some(self.number),
+                truth: self
+                    .text
+                    .is_some()
+                    .then(|| Truth::Messages { messages: self.messages.clone(), more: self.flag }),
             }),
             ServerFrame::Blocked { user: self.user.clone(), active: self.flag },
             ServerFrame::Blocks { users: vec![self.user.clone()] },
@@ -228,6 +232,7 @@ impl Ingredients {
             json!({ "type": "send", "to": self.user, "key": key, "text": text }),
             json!({ "type": "send", "to": self.user, "for_team": self.flag, "key": key, "text": text }),
             json!({ "type": "send", "to": null, "conversation": conversation, "key": key, "text": text }),
+            json!({ "type": "send", "conversation": conversation, "key": key, "text": text, "head": seq }),
             json!({ "type": "read", "conversation": conversation, "seq": seq }),
             json!({ "type": "delivered", "conversation": conversation, "seq": seq, "colour": [self.text] }),
             json!({ "type": "read", "conversation": conversation }),

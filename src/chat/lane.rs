@@ -5,7 +5,10 @@
 //! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
 //! - A taken place means another node was faster: read where the conversation ends, and try there.
 //! - A taken key means the message is stored already: answer with the first result.
+//! - What must be stored right after a place, or not at all, goes alone (`exact`).
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
+
+mod exact;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +47,10 @@ pub(super) struct Pending {
     /// Whether its sender may write for the team.
     pub(super) for_team: bool,
     pub(super) rights: Rights,
+    /// The place that it must be stored right after, or not at all.
+    pub(super) exact: Option<Seq>,
+    /// Since when that place is looked for.
+    pub(super) unseen_since: Option<Instant>,
     /// The conversation to make exist first, where its id was derived from its members.
     pub(super) open: Option<Conversation>,
     /// The gate of the session that sent it, at which it has arrived.
@@ -137,7 +144,10 @@ impl Lane {
             return Ok(());
         };
         self.admit().await?;
-        self.place_run(end).await
+        match self.exact_front() {
+            Some(head) if head != end.seq => self.compare(head, end).await,
+            _ => self.place_run(end).await,
+        }
     }
 
     /// Reads, by key, whether the messages of an unknown outcome are stored; those that are need no other attempt.
@@ -207,7 +217,7 @@ impl Lane {
     async fn place_run(&mut self, mut end: Tail) -> Result<(), StoreError> {
         let mut attempts: Vec<Attempt> = Vec::with_capacity(self.admitted);
         let mut seq = end.seq;
-        for pending in self.queue.iter().take(self.admitted) {
+        for pending in self.queue.iter().take(self.run_length()) {
             seq = seq.next();
             attempts.push(Attempt { message: pending.new.clone(), seq });
         }

@@ -6,6 +6,7 @@
 
 mod announce;
 mod commit;
+mod conflict;
 mod directory;
 mod ends;
 mod erase;

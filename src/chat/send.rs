@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::conflict::Conflicts;
 use super::lane::Pending;
 use super::{Chat, Gate, Rights};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
-    ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
+    ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, Seq, StoreTime, UserId,
 };
 
 /// Where a message goes.
@@ -58,6 +59,8 @@ pub struct Send {
     pub key: ClientKey,
     /// What it says.
     pub text: String,
+    /// The highest place that the writer saw, if it must be stored right after that or not at all.
+    pub exact: Option<Seq>,
 }
 
 impl Send {
@@ -82,12 +85,14 @@ impl Chat {
     /// not of awaiting. `gate` is the session's, where there is one; see [`Gate`].
     ///
     /// The answer, within [`SEND_WAIT`](crate::model::limits::SEND_WAIT) and a few attempts: stored for good; or
-    /// `invalid`, `forbidden`, `busy`, `blocked`; or `unavailable`, after which the message may or may not be stored, and
+    /// `invalid`, `forbidden`, `busy`, `blocked`; `conflict` with what others wrote, where it was to be stored right after
+    /// a place that is no longer the last; or `unavailable`, after which the message may or may not be stored, and
     /// sending it again under the same key tells.
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
         let (reply, answer) = oneshot::channel();
         let for_team = send.for_team;
         let (conversation, sender, key) = (send.conversation(), send.sender.clone(), send.key.clone());
+        let conflicts = Conflicts::of(self, &send);
         match check(&send.text) {
             Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
             Err(refusal) => {
@@ -96,14 +101,20 @@ impl Chat {
         }
         let (reading, store) = (self.reading(), self.store.clone());
         async move {
-            let mut sent = answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
-            // Somebody who may not write any more may have written this before: a repetition gets its first answer.
-            if sent.as_ref().is_err_and(|refusal| refusal.code == Code::Forbidden)
-                && let Ok(Some(message)) = store.find(conversation, &sender, &key).await
-            {
-                sent = Ok(Sent { message: Arc::new(message), predecessor: None });
-            }
-            let sent = sent?;
+            let decided = answer.await;
+            let decided =
+                decided.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
+            let sent = match decided {
+                // Somebody who may not write any more may have written this before: a repetition gets its first answer.
+                Err(refusal) if refusal.code == Code::Forbidden => {
+                    match store.find(conversation, &sender, &key).await {
+                        Ok(Some(message)) => Sent { message: Arc::new(message), predecessor: None },
+                        _ => return Err(refusal),
+                    }
+                }
+                Err(refusal) if refusal.code == Code::Conflict => return Err(conflicts.tell(refusal).await),
+                decided => decided?,
+            };
             if for_team {
                 reading.by_answering(&sent.message).await;
             }
@@ -118,12 +129,13 @@ impl Chat {
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let Send { sender, for_team, rights, key, text, .. } = send;
+        let Send { sender, for_team, rights, key, text, exact, .. } = send;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
-        Pending { new, for_team, rights, open, gate, accepted: Instant::now(), reply }
+        let accepted = Instant::now();
+        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::model::{Message, StoreTime, Timestamp};
+use crate::wire::server::{Fault, Truth};
 use crate::wire::{Form, ServerFrame};
 
 /// What a message costs in a queue beside its text, about, in bytes.
@@ -90,6 +91,9 @@ impl Item {
             Self::Answer(frame) => match &**frame {
                 ServerFrame::Sent(sent) => cost(&sent.message),
                 ServerFrame::History { messages, .. } => messages.iter().map(cost).sum::<usize>() + FRAME_BYTES,
+                ServerFrame::Error(Fault { truth: Some(Truth::Messages { messages, .. }), .. }) => {
+                    messages.iter().map(cost).sum::<usize>() + FRAME_BYTES
+                }
                 ServerFrame::Conversations { conversations, .. } => (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES,
                 _ => FRAME_BYTES,
             },

@@ -126,6 +126,9 @@ pub const MEMBERSHIPS_MAX: usize = 200_000;
 pub const PAGE_MESSAGES_MAX: usize = 100;
 /// Bytes of text in one page of history or catch-up: the page ends after the message that reaches it.
 pub const PAGE_BYTES_MAX: usize = 128 * 1024;
+/// The same in the refusal of a send that somebody was faster than, of which one session may be owed many: the others are
+/// read as history.
+pub const CONFLICT_BYTES_MAX: usize = 16 * 1024;
 /// Conversations in one page of a list; a larger `limit` is cut to it.
 pub const PAGE_CONVERSATIONS_MAX: usize = 50;
 /// Conversations, the latest ones, over which a total of unread messages is counted; more are not looked at.
@@ -199,6 +202,9 @@ pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);
 pub const STORE_START_WAIT: Duration = Duration::from_secs(10);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
+/// How long a lane looks for the head that a writer says to have seen and that it does not see itself, as for a moment
+/// after the store has changed its primary; then refused with `invalid`.
+pub const UNSEEN_HEAD_WAIT: Duration = Duration::from_millis(500);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
 pub const LANE_IDLE: Duration = Duration::from_secs(60);
 /// How long a second bulk insert waits for company while the first is under way.

@@ -15,7 +15,7 @@ mod standing;
 pub use as_of::{AsOf, AsOfError};
 pub use clock::{Chance, Clock, StoreTime, SystemChance, SystemClock, Timestamp};
 pub use conversation::{Activity, Conversation, Cursor, CursorKind, Kind, Preview, Profile, Summary, address};
-pub use error::{Code, Refusal};
+pub use error::{Code, Refusal, Truth};
 pub use identity::{Identity, Role};
 pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId, Seq, UserId};
 pub use message::{Message, NewMessage};

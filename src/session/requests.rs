@@ -47,7 +47,7 @@ impl Live {
         let for_team = self.identity.role == Role::Admin;
         let sender = self.identity.user.clone();
         let rights = self.rights();
-        let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text };
+        let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text, exact: send.head };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
             self.gate.close(conversation, &key);

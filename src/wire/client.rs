@@ -79,6 +79,8 @@ pub struct Send {
     pub key: ClientKey,
     /// What it says.
     pub text: String,
+    /// The highest place that the writer saw: the message is stored right after it, or not at all.
+    pub head: Option<Seq>,
 }
 
 /// A place in a conversation.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp,
+    self, AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp,
     UserId,
 };
 
@@ -185,6 +185,30 @@ pub struct Fault {
     /// When the same request may succeed, if it may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What is true instead, where somebody was faster.
+    #[serde(flatten)]
+    pub truth: Option<Truth>,
+}
+
+/// What is true instead of what a refused request took to be true.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Truth {
+    /// A conversation went on.
+    Messages {
+        /// What came after the place that the writer knew: in ascending order, without a hole.
+        messages: Vec<Message>,
+        /// Whether there is more after that.
+        more: bool,
+    },
+}
+
+impl From<model::Truth> for Truth {
+    fn from(truth: model::Truth) -> Self {
+        match truth {
+            model::Truth::Messages { messages, more } => Self::Messages { messages, more },
+        }
+    }
 }
 
 impl From<Refusal> for Fault {
@@ -195,6 +219,7 @@ impl From<Refusal> for Fault {
             key: None,
             conversation: None,
             retry_after_ms: refusal.retry_after.map(whole_millis),
+            truth: refusal.truth.map(|truth| (*truth).into()),
         }
     }
 }

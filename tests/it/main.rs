@@ -9,6 +9,8 @@ mod check_command;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod exact;
+#[cfg(test)]
 mod frontend;
 #[cfg(test)]
 mod import;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
 use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
-use switchboard::wire::server::{Fault, Member, Row, Sent};
+use switchboard::wire::server::{Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
 const DOC: &str = include_str!("../../docs/protocol.md");
@@ -166,7 +166,11 @@ fn encoded(example: &Value) -> Value {
             let code = code(text("code"));
             let retry_after_ms = example["retry_after_ms"].as_u64();
             assert_eq!(retry_after_ms.is_some(), code.is_retryable(), "{example}");
-            let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms };
+            let truth = example["messages"].as_array().map(|messages| Truth::Messages {
+                messages: messages.iter().map(parsed).collect(),
+                more: example["more"].as_bool().unwrap(),
+            });
+            let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms, truth };
             value(&ServerFrame::Error(fault))
         }
         "reconnect" => value(&ServerFrame::Reconnect { after_ms: number("after_ms") }),
@@ -293,6 +297,7 @@ fn the_limits_are_those_of_the_code() {
         ("cursors in one frame", grouped(bound::CURSORS_MAX)),
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
+        ("text in one `conflict`", bytes(bound::CONFLICT_BYTES_MAX)),
         ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
         ("people whom one user may block", grouped(bound::BLOCKS_MAX)),
         ("the reason of a ban", bytes(bound::BAN_REASON_BYTES_MAX)),

@@ -202,7 +202,8 @@ impl World {
                 let name = format!("{user}{}", char::from(b'a' + number as u8));
                 let dice = self.dice.fork(1_000 + number);
                 let encoding = *dice.pick(&Encoding::ALL);
-                let device = Device::new(name, user.clone(), encoding, self.journal.clone());
+                let mut device = Device::new(name, user.clone(), encoding, self.journal.clone());
+                device.keeps_heads_to_itself = self.defect == Some(Defect::ComparesNothing);
                 // All are there when the weather settles: who came only then could not be judged.
                 let late = |dice: &Dice| dice.about(climate.chaos.as_millis() as u64 / 3).min(climate.chaos);
                 let comes_at = if dice.is(0.7) { Duration::ZERO } else { late(&dice) };

@@ -308,7 +308,8 @@ async fn send(
     let view = View { viewer: &who, alias: alias.as_ref() };
     let target = view.support_of(&to).map_or(Target::Person(to.clone()), |user| Target::Support(user.clone()));
     let rights = chat::Rights::of(who.role, desk.services.chat.recent_standing(&who.user).await?);
-    let send = chat::Send { sender: who.user.clone(), for_team: who.role == Role::Admin, rights, target, key, text };
+    let (sender, for_team) = (who.user.clone(), who.role == Role::Admin);
+    let send = chat::Send { sender, for_team, rights, target, key, text, exact: None };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
     let parties = view.parties(&message, &conversation);

@@ -213,7 +213,7 @@ impl ChatSocket {
         }
         self.with_view(move |view| {
             let (for_team, to) = addressee(view, &to);
-            ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text })
+            ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text, head: None })
         })
     }
 
@@ -393,7 +393,7 @@ impl ChatSocket {
     }
 
     fn on_fault(&mut self, fault: Fault) {
-        let Fault { code, message, key, conversation, retry_after_ms } = fault;
+        let Fault { code, message, key, conversation, retry_after_ms, .. } = fault;
         match (code, key) {
             (_, Some(key)) => {
                 let told = json!({

@@ -90,10 +90,10 @@ pub(super) enum NobodyThere {
 /// What sending may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
-pub(super) enum KeyReused {
-    /// That key already names another message of yours in that conversation
+pub(super) enum NotAsThought {
+    /// That key already names another message of yours in that conversation, or others wrote after the place that you saw
     #[response(status = 409)]
-    KeyReused(Problem),
+    NotAsThought(Problem),
 }
 
 #[derive(OpenApi)]

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bearer::Bearer;
-use super::document::{AskFailures, BodyFailures, KeyReused, NotYours};
+use super::document::{AskFailures, BodyFailures, NotAsThought, NotYours};
 use super::input::{Body, InConversation, Query, id};
 use super::problem::Problem;
 use super::shapes::{Message, Messages};
@@ -70,16 +70,18 @@ pub(super) struct NewMessage {
     /// What it says: 1 to 16,384 bytes of UTF-8.
     #[schema(min_length = 1)]
     text: String,
+    /// The highest place that you saw: the message is stored right after it or, if somebody was faster, not at all.
+    head: Option<u64>,
 }
 
 /// Send a message
 ///
 /// When this is answered with 201, the message is stored for good. After 503 it may or may not be: repeat the request
-/// with the same key.
+/// with the same key. With `head`, 409 `conflict` says what others wrote after that place; nothing is stored then.
 #[utoipa::path(post, path = "/messages", tag = "messages", request_body = NewMessage,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as `key` in the body")),
     responses((status = 201, description = "Stored, now or by an earlier request with the same key", body = Message),
-        AskFailures, BodyFailures, NotYours, KeyReused))]
+        AskFailures, BodyFailures, NotYours, NotAsThought))]
 pub(super) async fn send(
     State(api): State<Arc<Api>>,
     Bearer(who): Bearer,
@@ -101,7 +103,8 @@ pub(super) async fn send(
         api.chat.member(&who, conversation).await?;
     }
     let Writer { user: sender, for_team, rights } = writer;
-    let send = Send { sender, for_team, rights, target, key, text: new.text.clone() };
+    let exact = new.head.map(Seq);
+    let send = Send { sender, for_team, rights, target, key, text: new.text.clone(), exact };
     let sent = api.chat.send(send, None).await?;
     if sent.message.text != new.text {
         return Err(Problem::key_reused());

@@ -8,7 +8,7 @@ use crate::model;
 use crate::wire::server;
 
 /// A message at its place.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Message {
     /// Its conversation.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]

@@ -27,7 +27,7 @@ use super::dice::Dice;
 use super::journal::short;
 use super::trace::Trace;
 use super::weather::Sky;
-pub use book::{Book, Entry};
+pub use book::{Book, Entry, Kept};
 
 /// What the store's clock shows when a run begins.
 const BEGINNING: StoreTime = StoreTime(1_750_000_000_000);
