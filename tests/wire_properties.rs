@@ -16,11 +16,11 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Preview, Role, Seq,
-    StoreTime, Timestamp, UserId,
+    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Preview,
+    Role, Seq, StoreTime, TalkState, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
-use switchboard::wire::server::{Fault, Member, Row, Sent, Truth};
+use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Encoding, ServerFrame, engineio, relay, socketio};
 
 /// What every decoder must bear. An envelope that is understood is also written back the same.
@@ -123,10 +123,12 @@ prop_compose! {
         conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
         members in proptest::collection::vec((user(), text()), 0..3),
     ) -> Row {
-        let members = members.into_iter().map(|(user, name)| Member { user, name }).collect();
+        let (read, delivered) = (Seq(unread / 2), Seq(unread));
+        let members = members.into_iter().map(|(user, name)| Member { user, name, read, delivered }).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
-        Row { conversation, kind: Kind::Direct, members, last_seq, last, unread }
+        let assignment = (unread % 2 == 0).then(|| Assigned::of(Assignment::default(), true));
+        Row { conversation, kind: Kind::Direct, members, last_seq, last, unread, assignment }
     }
 }
 
@@ -178,6 +180,14 @@ impl Ingredients {
             ServerFrame::Typing { conversation, user: self.user.clone(), active: self.flag, expires_ms: self.number },
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Assignment { conversation, assignment: self.assigned() },
+            ServerFrame::Inbox { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Receipts { conversation, cursors: vec![self.cursor.clone()] },
+            ServerFrame::Unread {
+                total: self.number,
+                more: self.flag,
+                conversations: self.conversation.map(|id| (id, self.number)).into_iter().collect(),
+            },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -208,6 +218,10 @@ impl Ingredients {
                 | ServerFrame::Typing { .. }
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
+                | ServerFrame::Assignment { .. }
+                | ServerFrame::Inbox { .. }
+                | ServerFrame::Receipts { .. }
+                | ServerFrame::Unread { .. }
                 | ServerFrame::Refreshed { .. }
                 | ServerFrame::Blocked { .. }
                 | ServerFrame::Blocks { .. }
@@ -219,6 +233,11 @@ impl Ingredients {
             }
         }
         frames
+    }
+
+    fn assigned(&self) -> Assigned {
+        let agent = if self.flag { Ok(self.user.clone()) } else { Err(TalkState::Closed) };
+        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number % 2 == 0)
     }
 
     /// One good client frame of every kind, as a value.
@@ -240,6 +259,12 @@ impl Ingredients {
             json!({ "type": "typing", "to": self.user, "active": self.flag }),
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
+            json!({ "type": "claim", "conversation": conversation, "action": "pass", "to": self.user }),
+            json!({ "type": "claim", "conversation": conversation, "action": "claim", "from": self.user }),
+            json!({ "type": "inbox", "filter": "mine", "behind": self.text }),
+            json!({ "type": "inbox" }),
+            json!({ "type": "receipts", "conversation": conversation }),
+            json!({ "type": "unread" }),
             json!({ "type": "refresh", "token": text }),
             json!({ "type": "block", "user": self.user, "active": self.flag }),
             json!({ "type": "blocks" }),
@@ -268,7 +293,11 @@ impl Ingredients {
         let asked =
             relay::Frame::Reply { id: 1, reply: relay::Reply::Done { payload: "2".into(), is_authenticated: true } };
         let relayed = asked.encode().map(|bytes| bytes.to_vec());
-        let announced = [message.encode().to_vec(), receipt.encode().to_vec()];
+        let assignment = Envelope::Assignment {
+            conversation: self.message.conversation,
+            assignment: Assignment::default().changed(Ok(self.user.clone()), &self.user, self.message.at),
+        };
+        let announced = [message, receipt, assignment].map(|envelope| envelope.encode().to_vec());
         json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::model::{Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
 use crate::wire::envelope::Envelope;
 
 pub(super) struct Announcer {
@@ -28,6 +28,11 @@ impl Announcer {
     /// A member writes, or has stopped.
     pub(super) async fn typing(&self, to: &Conversation, user: UserId, active: bool) {
         self.publish(to, &Envelope::Typing { conversation: to.id, user, active }).await;
+    }
+
+    /// Somebody else sees to a talk, or nobody any more: for the team, and for the talk's user.
+    pub(super) async fn assignment(&self, to: &Conversation, assignment: Assignment) {
+        self.publish(to, &Envelope::Assignment { conversation: to.id, assignment }).await;
     }
 
     /// Something was decided about a user.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::directory::not_yours;
+use super::receipts::Cursors;
 use super::{Chat, Membership, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
-use crate::model::{Code, ConversationId, Identity, Profile, Refusal, StoreTime, Summary, UserId};
-use crate::store::Behind;
-use crate::wire::server::{Member, Row};
+use crate::model::{Code, ConversationId, Cursor, Identity, Profile, Refusal, StoreTime, Summary, UserId};
+use crate::store::{Behind, StoreError};
+use crate::wire::server::{Assigned, Member, Row};
 
 /// A page of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +30,20 @@ impl Chat {
         behind: Option<&str>,
         limit: Option<usize>,
     ) -> Result<Listing, Refusal> {
+        self.listing(user, behind, limit, async |behind, limit| self.store.list(user, behind, limit).await).await
+    }
+
+    /// A page of what `read` reads, as somebody in this seat sees it.
+    pub(super) async fn listing(
+        &self,
+        user: &UserId,
+        behind: Option<&str>,
+        limit: Option<usize>,
+        read: impl AsyncFnOnce(Option<Behind>, usize) -> Result<Vec<Summary>, StoreError>,
+    ) -> Result<Listing, Refusal> {
         let behind = behind.map(parse_behind).transpose()?;
         let limit = limit.unwrap_or(PAGE_CONVERSATIONS_MAX).clamp(1, PAGE_CONVERSATIONS_MAX);
-        let summaries = self.store.list(user, behind, limit).await.map_err(|error| unavailable(&error))?;
+        let summaries = read(behind, limit).await.map_err(|error| unavailable(&error))?;
         let next = summaries.last().filter(|_| summaries.len() == limit).map(print_behind);
         let rows = self.rows(user, summaries).await?;
         Ok(Listing { rows, next })
@@ -54,7 +66,10 @@ impl Chat {
         let ids: Vec<ConversationId> = summaries.iter().map(|summary| summary.conversation.id).collect();
         let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
         let names = self.names(&summaries).await?;
-        Ok(summaries.into_iter().zip(unread).map(|(summary, unread)| row(summary, unread, &names)).collect())
+        let cursors = self.cursors(summaries.iter().map(|summary| &summary.conversation)).await?;
+        let is_team = *user == UserId::team();
+        let row = |(summary, unread)| row(summary, unread, &names, &cursors, is_team);
+        Ok(summaries.into_iter().zip(unread).map(row).collect())
     }
 
     async fn names(&self, summaries: &[Summary]) -> Result<HashMap<UserId, String>, Refusal> {
@@ -68,14 +83,16 @@ impl Chat {
     }
 }
 
-fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>) -> Row {
-    let Summary { conversation, last_seq, last, .. } = summary;
+fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>, cursors: &Cursors, is_team: bool) -> Row {
+    let Summary { conversation, last_seq, last, assignment, .. } = summary;
     let member = |user: UserId| {
         let name = names.get(&user).cloned().unwrap_or_else(|| user.to_string());
-        Member { user, name }
+        let Cursor { user, read, delivered } = cursors.of(conversation.id, user);
+        Member { user, name, read, delivered }
     };
     let members = conversation.members.into_iter().map(member).collect();
-    Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread }
+    let assignment = assignment.map(|assignment| Assigned::of(assignment, is_team));
+    Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread, assignment }
 }
 
 pub(super) fn behind(last: &Summary) -> Behind {

@@ -5,8 +5,10 @@
 //! head is raised (`heads`) → the sender gets the answer.
 
 mod announce;
+mod away;
 mod commit;
 mod conflict;
+mod desk;
 mod directory;
 mod ends;
 mod erase;
@@ -35,12 +37,15 @@ use crate::bus::Bus;
 use crate::model::{Chance, Clock, ConversationId, Identity, Policy, Refusal, UserId};
 use crate::store::{StandingCache, Store, StoreClock, StoreError};
 
+pub use away::Attendance;
+pub use desk::Wish;
 pub use directory::Membership;
 pub use erase::Erased;
 pub use find::Wanted;
 pub use gate::Gate;
 pub use history::{Page, Want};
 pub use list::Listing;
+pub use receipts::Marks;
 pub use rights::Rights;
 pub use send::{Send, Sent, Target};
 pub use standing::Revocation;
@@ -75,6 +80,7 @@ pub struct Chat {
     /// Who has come, and with which address: they need not be looked up again.
     met: Mutex<HashSet<(UserId, String)>>,
     announcer: Arc<announce::Announcer>,
+    desk: Arc<desk::Desk>,
     lanes: lanes::Lanes,
 }
 
@@ -97,7 +103,8 @@ impl Chat {
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        Self { store, clock, chance, directory, standings, rules, met: Mutex::default(), announcer, lanes }
+        let desk = Arc::new(desk::Desk::new(store.clone(), directory.clone(), announcer.clone(), clock.clone()));
+        Self { store, clock, chance, directory, standings, rules, met: Mutex::default(), announcer, desk, lanes }
     }
 
     /// What users may do with each other here.

@@ -99,11 +99,10 @@ impl Chat {
                 let _ = reply.send(Err(refusal));
             }
         }
-        let (reading, store) = (self.reading(), self.store.clone());
+        let (reading, desk, store) = (self.reading(), self.desk.clone(), self.store.clone());
         async move {
             let decided = answer.await;
-            let decided =
-                decided.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
+            let decided = decided.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
             let sent = match decided {
                 // Somebody who may not write any more may have written this before: a repetition gets its first answer.
                 Err(refusal) if refusal.code == Code::Forbidden => {
@@ -118,6 +117,7 @@ impl Chat {
             if for_team {
                 reading.by_answering(&sent.message).await;
             }
+            desk.reopen_by(&sent.message).await?;
             Ok(sent)
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
             [Policy::Open, Policy::Support].into_iter().find(|policy| policy.name() == text)
         })?,
         node_label: raw.want(&s::NODE_ID, "1 to 64 printable ASCII characters without spaces", label)?,
+        claim_away: Duration::from_secs(number(raw, &s::CLAIM_AWAY_SECONDS, 0, 86_400)?.into()),
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
         log: log(raw)?,
         rates: rates(raw)?,

@@ -62,6 +62,8 @@ pub struct Config {
     pub policy: Policy,
     /// The operator's name for this node, in logs and metrics; never its identity.
     pub node_label: Option<String>,
+    /// How long an agent may be away until their talks are everybody's, at most a day; zero: for ever.
+    pub claim_away: Duration,
     /// How long a node that is told to stop may take, at most one hour.
     pub drain: Duration,
     /// What is logged, and how.

@@ -18,6 +18,7 @@ use crate::model::{Clock, UserId};
 use crate::store::StandingCache;
 use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
+use crate::wire::server::Assigned;
 
 /// How much the bus can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,10 @@ impl Desk {
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });
+            }
+            Ok(Envelope::Assignment { conversation, assignment }) => {
+                let assignment = Assigned::of(assignment, *user == UserId::team());
+                self.tell(user, ServerFrame::Assignment { conversation, assignment });
             }
             Ok(Envelope::Typing { conversation, user: writer, active }) if writer != *user => {
                 let expires_ms = u64::try_from(TYPING_HOLDS.as_millis()).unwrap_or(u64::MAX);

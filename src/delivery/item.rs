@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::model::{Message, StoreTime, Timestamp};
+use crate::model::{ConversationId, Message, StoreTime, Timestamp};
 use crate::wire::server::{Fault, Truth};
 use crate::wire::{Form, ServerFrame};
 
@@ -13,6 +13,9 @@ use crate::wire::{Form, ServerFrame};
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
+
+/// What a cursor or a count in a frame costs, about, in bytes.
+const CURSOR_BYTES: usize = 96;
 
 /// One thing that waits for a socket.
 #[derive(Debug, Clone)]
@@ -83,6 +86,17 @@ impl Item {
         }
     }
 
+    /// Which conversation it tells the standing of, if it does.
+    pub(super) fn standing_of(&self) -> Option<ConversationId> {
+        let Self::Notice(notice) = self else { return None };
+        match notice.frame {
+            ServerFrame::Receipt { conversation, .. } | ServerFrame::Assignment { conversation, .. } => {
+                Some(conversation)
+            }
+            _ => None,
+        }
+    }
+
     /// What it weighs in a queue, in bytes: about as much as it holds in memory and will hold on the wire.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -94,7 +108,11 @@ impl Item {
                 ServerFrame::Error(Fault { truth: Some(Truth::Messages { messages, .. }), .. }) => {
                     messages.iter().map(cost).sum::<usize>() + FRAME_BYTES
                 }
-                ServerFrame::Conversations { conversations, .. } => (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES,
+                ServerFrame::Conversations { conversations, .. } | ServerFrame::Inbox { conversations, .. } => {
+                    (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES
+                }
+                ServerFrame::Receipts { cursors, .. } => FRAME_BYTES + cursors.len() * CURSOR_BYTES,
+                ServerFrame::Unread { conversations, .. } => FRAME_BYTES + conversations.len() * CURSOR_BYTES,
                 _ => FRAME_BYTES,
             },
         }

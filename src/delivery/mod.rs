@@ -14,6 +14,7 @@ mod dispatch;
 mod item;
 mod metrics;
 mod outbox;
+mod owed;
 mod position;
 mod queue;
 mod reader;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
-use crate::model::{AsOf, Clock, Identity, StoreTime};
+use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
 use crate::store::{StandingCache, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
@@ -130,6 +131,12 @@ impl Delivery {
     /// Reads what a session wants next and puts it into its outbox.
     pub async fn pull(&self, outbox: &Outbox, pull: Pull) {
         self.reader.pull(outbox, pull).await;
+    }
+
+    /// Whether somebody has a session on this node.
+    #[must_use]
+    pub fn is_here(&self, user: &UserId) -> bool {
+        self.registry.is_here(user)
     }
 
     /// How many sessions this node has.

@@ -124,14 +124,38 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Queues something that may be lost, such as a receipt: dropped when the queue is full.
+    /// Queues something that may be lost, such as a receipt: dropped when the queue is full. What it told of is told anew
+    /// when there is room again.
     pub(super) fn push_lossy(&self, notice: Item) {
         let mut queue = self.lock();
         if queue.open && queue.has_room() {
             queue.push(notice);
             drop(queue);
             self.wake.notify_one();
+        } else {
+            queue.owed.add(notice.standing_of(), Instant::now());
         }
+    }
+
+    /// The session is to be told how these conversations stand, not before a time.
+    pub fn owe(&self, conversations: impl IntoIterator<Item = ConversationId>, not_before: Instant) {
+        self.lock().owed.add(conversations, not_before);
+        self.wake.notify_one();
+    }
+
+    /// Of which conversations the session is to be told now how they stand: after all messages, and when there is room.
+    #[must_use]
+    pub fn next_owed(&self, now: Instant) -> Vec<ConversationId> {
+        let mut queue = self.lock();
+        let may_tell = queue.open && queue.is_whole() && queue.bytes <= OUTBOX_BYTES_MAX / 4;
+        if may_tell { queue.owed.take(now) } else { Vec::new() }
+    }
+
+    /// When [`next_owed`](Self::next_owed) may have something that it does not have yet.
+    #[must_use]
+    pub fn next_owed_at(&self) -> Option<Instant> {
+        let queue = self.lock();
+        queue.owed.due().filter(|_| queue.open && queue.is_whole())
     }
 
     /// Takes the next frame.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
+use super::{Assignment, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
 
 /// What sort of conversation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub struct Summary {
     pub last: Option<Preview>,
     /// When something last happened in it, by the store's clock: what the list is sorted by.
     pub activity: StoreTime,
+    /// Who of the team sees to it, of a conversation with the team.
+    pub assignment: Option<Assignment>,
 }
 
 /// A conversation in which something happened: what the cure for doubt asks for.

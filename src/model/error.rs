@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::{Assignment, Message};
 
 /// Every error code a client can be given, on any door. `docs/protocol.md` has one row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +114,8 @@ pub enum Truth {
         /// Whether there is more after that.
         more: bool,
     },
+    /// A talk is another's, or in another state.
+    Assignment(Assignment),
 }
 
 impl Refusal {

@@ -131,6 +131,20 @@ pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 pub const CONFLICT_BYTES_MAX: usize = 16 * 1024;
 /// Conversations in one page of a list; a larger `limit` is cut to it.
 pub const PAGE_CONVERSATIONS_MAX: usize = 50;
+/// Cursors in one question for them; more are asked for with the next one.
+pub const CURSORS_PER_QUESTION_MAX: usize = 1_000;
+/// Conversations of one session whose receipts it is owed after some were dropped; those beyond are not made good until the
+/// next receipt, or until the client asks.
+pub const RECEIPTS_OWED_MAX: usize = 256;
+/// Members of a conversation whose receipts are sent without being asked for, on a return or after some were dropped, and
+/// whose cursors a list shows; those of larger ones are asked for.
+pub const RECEIPT_MEMBERS_MAX: usize = 20;
+/// How often a node looks whether agents who see to talks are away.
+pub const AWAY_PERIOD: Duration = Duration::from_secs(15);
+/// Talks of one agent that are freed at a time; the others are at the next look.
+pub const FREED_TALKS_MAX: usize = PAGE_CONVERSATIONS_MAX;
+/// Agents who see to a talk that the store tells of; the talks of others are not freed.
+pub const AGENTS_MAX: usize = 1_000;
 /// Conversations, the latest ones, over which a total of unread messages is counted; more are not looked at.
 pub const UNREAD_CONVERSATIONS_MAX: usize = 500;
 /// Unread messages counted in one conversation; beyond, the count stays here.

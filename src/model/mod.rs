@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows of any other module.
 
 mod as_of;
+mod assignment;
 mod clock;
 mod conversation;
 mod error;
@@ -13,6 +14,7 @@ mod message;
 mod standing;
 
 pub use as_of::{AsOf, AsOfError};
+pub use assignment::{Assignment, Handling, InboxFilter, TalkState};
 pub use clock::{Chance, Clock, StoreTime, SystemChance, SystemClock, Timestamp};
 pub use conversation::{Activity, Conversation, Cursor, CursorKind, Kind, Preview, Profile, Summary, address};
 pub use error::{Code, Refusal, Truth};

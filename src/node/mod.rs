@@ -1,5 +1,6 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
+mod attendance;
 mod check;
 mod import;
 mod open;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use self::attendance::OnThisNode;
 use crate::auth::{Minter, Verifier};
 use crate::bus::{Bus, BusEvent};
 use crate::chat::{self, Chat};
@@ -80,6 +82,8 @@ pub struct Settings {
     pub finds: Rate,
     /// What users may do with each other.
     pub policy: Policy,
+    /// How long an agent may be away until their talks are everybody's; zero: for ever.
+    pub claim_away: Duration,
     /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
     pub notice: Duration,
     /// How long a drain may take after that.
@@ -137,6 +141,7 @@ impl Node {
             },
             events,
         ));
+        let attendance = Arc::new(OnThisNode(delivery.clone()));
         let services = Arc::new(Services {
             chat: chat.clone(),
             delivery,
@@ -152,6 +157,7 @@ impl Node {
             metrics: Metrics::new(),
         });
         let origins = Arc::new(settings.origins.clone());
+        let freeing = chat.clone();
         let api = rest::Api {
             chat,
             verifier,
@@ -202,6 +208,9 @@ impl Node {
             .fallback(rest::nothing_there);
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
+        if !settings.claim_away.is_zero() {
+            keeping.push(tokio::spawn(freeing.free_the_away(attendance, settings.claim_away)));
+        }
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
         let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));

@@ -134,6 +134,8 @@ pub fn settings(config: &Config) -> Settings {
         service_requests: SERVICE_REQUESTS,
         finds: FINDS,
         policy: config.policy,
+        // Who is on another node is not known here.
+        claim_away: if is_cluster { Duration::ZERO } else { config.claim_away },
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

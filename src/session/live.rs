@@ -60,6 +60,8 @@ pub(super) struct Live {
     pull: Option<BoxFuture<'static, ()>>,
     /// What was decided about the user, being read anew.
     pub(super) standing: Reading,
+    /// How conversations stand, being read.
+    pub(super) snapshot: Option<BoxFuture<'static, ()>>,
     writer: Writer,
     heard: Instant,
     /// Since when a pong is owed. Only then is silence held against a client: one that did not read for minutes has not
@@ -100,6 +102,7 @@ impl Live {
             bad_frames: 0,
             pull: None,
             standing: Reading::default(),
+            snapshot: None,
             writer: Writer::new(),
             heard: now,
             pinged: None,
@@ -110,7 +113,9 @@ impl Live {
     /// Lives until the connection ends; answers how it is to be closed, with every answer given before.
     pub(super) async fn run<S: Socket>(mut self, socket: &mut S) -> Option<Close> {
         self.begin_to_meet();
-        let close = self.live(socket).await?;
+        let close = self.live(socket).await;
+        self.stop_typing();
+        let close = close?;
         let last_words = self.writer.write_out(socket, &self.outbox);
         timeout(CLOSE_WAIT, last_words).await.ok()?.ok()?;
         Some(close)
@@ -124,6 +129,7 @@ impl Live {
             let now = Instant::now();
             self.begin_pull(now);
             self.begin_reading_standing(now);
+            self.begin_snapshot(now);
             self.begin_ping(now);
             if let Some(close) = self.overdue(now) {
                 return Some(close);
@@ -142,6 +148,7 @@ impl Live {
                 read = finish(&mut self.standing.under_way), if self.standing.under_way.is_some() => {
                     if let Some(close) = self.on_standing(read) { return Some(close) }
                 }
+                () = finish(&mut self.snapshot), if self.snapshot.is_some() => {}
                 event = self.writer.wait(socket, &outbox, reading, (&services.metrics, &*services.clock)) => {
                     match event {
                         Event::Incoming(incoming) => {
@@ -242,10 +249,10 @@ impl Live {
         if let Some(at) = self.standing.again_at {
             next = next.min(at);
         }
-        match self.outbox.next_pull_at() {
-            Some(at) if self.pull.is_none() && !self.is_writing() => next.min(at),
-            _ => next,
-        }
+        let pull = self.outbox.next_pull_at().filter(|_| self.pull.is_none());
+        let owed = self.outbox.next_owed_at().filter(|_| self.snapshot.is_none());
+        let reads = pull.into_iter().chain(owed).filter(|_| !self.is_writing());
+        reads.fold(next, Instant::min)
     }
 
     /// Takes what came in; answers how the connection ends, if it does.

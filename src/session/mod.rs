@@ -11,6 +11,7 @@ mod paces;
 mod people;
 mod requests;
 mod resume;
+mod snapshot;
 mod standing;
 mod typing;
 

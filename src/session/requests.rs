@@ -1,8 +1,8 @@
 //! What a live session does with each frame.
 
-use crate::chat::{self, Sent, Target, Want};
+use crate::chat::{self, Sent, Target, Unread, Want, Wish};
 use crate::model::{ClientKey, Code, ConversationId, CursorKind, Identity, Refusal, Role, UserId};
-use crate::wire::server::Fault;
+use crate::wire::server::{Assigned, Fault};
 use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
 use super::greeting::authenticate;
@@ -19,6 +19,10 @@ impl Live {
             ClientFrame::Typing(typing) => self.on_typing(typing),
             ClientFrame::History(history) => self.on_history(&history),
             ClientFrame::Conversations(page) => self.on_conversations(page),
+            ClientFrame::Claim(claim) => self.on_claim(claim),
+            ClientFrame::Inbox(page) => self.on_inbox(page),
+            ClientFrame::Receipts { conversation } => self.on_receipts(conversation),
+            ClientFrame::Unread {} => self.on_unread(),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
             ClientFrame::Refresh { token } => self.on_refresh(token),
             ClientFrame::Block(block) => self.on_block(block),
@@ -54,6 +58,7 @@ impl Live {
             let refusal = Refusal::new(Code::RateLimited, "too many messages").after(wait);
             return self.refuse_send(refusal, key, Some(conversation));
         }
+        self.typing.ended_by_send(conversation);
         self.outbox.sending(conversation, key.clone());
         let answer = self.services.chat.send(send, Some(self.gate.clone()));
         let (outbox, services) = (self.outbox.clone(), self.services.clone());
@@ -91,17 +96,31 @@ impl Live {
             Err(refusal) => return self.refuse(refusal),
         };
         let conversation = target.conversation(&self.identity.user);
-        if !self.typing.is_news(conversation, typing.active, tokio::time::Instant::now()) {
+        let news = self.typing.news(conversation, target, typing.active, tokio::time::Instant::now());
+        if news.is_empty() {
             return;
         }
         let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         let rights = self.rights();
         self.exclusive = Some(Box::pin(async move {
-            if let Err(refusal) = services.chat.typing(&who, &rights, &target, typing.active).await {
-                outbox.push(refused(&services, refusal, Some(conversation)));
+            for (target, active) in news {
+                if let Err(refusal) = services.chat.typing(&who, &rights, &target, active).await {
+                    outbox.push(refused(&services, refusal, Some(conversation)));
+                }
             }
             Change::None
         }));
+    }
+
+    /// Whoever leaves writes no more. If the node dies instead, what was said of them wears off.
+    pub(super) fn stop_typing(&mut self) {
+        let Some(target) = self.typing.end() else { return };
+        let (services, who, rights) = (self.services.clone(), self.identity.clone(), self.rights());
+        tokio::spawn(async move {
+            if let Err(error) = services.chat.typing(&who, &rights, &target, false).await {
+                tracing::debug!(%error, "nobody was told that a writer left; it wears off");
+            }
+        });
     }
 
     fn on_mark(&mut self, mark: client::Mark, kind: CursorKind) {
@@ -142,11 +161,64 @@ impl Live {
         }));
     }
 
+    fn on_claim(&mut self, claim: client::Claim) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        let client::Claim { conversation, action, to, from } = claim;
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.handle(&who, &Wish { conversation, action, to, from }).await {
+                Ok(now) => ServerFrame::Assignment { conversation, assignment: Assigned::of(now, true) },
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_inbox(&mut self, page: client::Inbox) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let client::Inbox { filter, behind, limit } = page;
+            let answer = match services.chat.inbox(&who, filter, behind.as_deref(), limit).await {
+                Ok(listing) => ServerFrame::Inbox { conversations: listing.rows, next: listing.next },
+                Err(refusal) => refused(&services, refusal, None),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_receipts(&mut self, conversation: ConversationId) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.receipts(&who, conversation).await {
+                Ok(cursors) => ServerFrame::Receipts { conversation, cursors },
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_unread(&mut self) {
+        let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.unread(&user).await {
+                Ok(Unread { total, more, conversations }) => {
+                    ServerFrame::Unread { total, more, conversations: conversations.into_iter().collect() }
+                }
+                Err(refusal) => refused(&services, refusal, None),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
     fn on_resume(&mut self, cursors: std::collections::BTreeMap<ConversationId, crate::model::Seq>) {
         let (services, outbox) = (self.services.clone(), self.outbox.clone());
         self.exclusive = Some(Box::pin(async move {
             match resume::resume_cursors(&services, &outbox, &cursors).await {
                 Ok(resets) => {
+                    outbox.owe(cursors.keys().copied(), tokio::time::Instant::now());
                     outbox.push(ServerFrame::Resumed { continued: cursors.len() - resets.len() });
                     resets.iter().for_each(|reset| outbox.push(reset.frame()));
                 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Services;
 use crate::delivery::{Outbox, Seat, Start};
 use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
@@ -58,6 +60,7 @@ pub(super) async fn begin(
         Some(resume) => {
             services.metrics.resumed.increment(1);
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
+            outbox.owe(resume.cursors.keys().copied(), Instant::now());
             // Wants what happened, since the client left, in conversations that it did not name.
             each_active(services, outbox, |conversation, end| {
                 outbox.want(conversation, end);

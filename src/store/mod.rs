@@ -1,4 +1,4 @@
-//! What is kept: messages, conversations, people, and what was decided about them. Narrow ports, each stating what it
+//! What is kept: messages, conversations, people, what was decided about them, and who sees to what. Narrow ports, each stating what it
 //! guarantees; the implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
 //!
 //! Every call resolves within [`ATTEMPT_WAIT`](crate::model::limits::ATTEMPT_WAIT); a write that did not answer by then
@@ -7,6 +7,7 @@
 
 mod addresses;
 mod archive;
+mod assignments;
 mod clock;
 pub mod embedded;
 mod erasure;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 
 pub use addresses::Addresses;
 pub use archive::Archive;
+pub use assignments::{Assignments, Talks};
 pub use clock::StoreClock;
 pub use erasure::{Erasure, Progress};
 pub use standings::{StandingCache, Standings};
@@ -177,6 +179,14 @@ pub trait People: Send + Sync + 'static {
     /// The cursors of a conversation's members; a member that never moved one is absent.
     async fn cursors(&self, conversation: ConversationId) -> Result<Vec<Cursor>, StoreError>;
 
+    /// The cursors of these members (at most
+    /// [`CURSORS_PER_QUESTION_MAX`](crate::model::limits::CURSORS_PER_QUESTION_MAX)), in any order; one that was never moved
+    /// is absent.
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError>;
+
     /// How many messages of others lie beyond the user's read cursor, for each of these conversations (at most
     /// [`PAGE_CONVERSATIONS_MAX`](crate::model::limits::PAGE_CONVERSATIONS_MAX)), in the order given; counted up to
     /// [`UNREAD_COUNT_MAX`](crate::model::limits::UNREAD_COUNT_MAX).
@@ -196,7 +206,7 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People + Standings + Addresses + Erasure {
+pub trait Store: Messages + Conversations + People + Standings + Addresses + Erasure + Assignments {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

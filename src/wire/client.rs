@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::model::{AsOf, ClientKey, ConversationId, Seq, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Seq, UserId};
 
 /// One frame from a client. Fields that this version does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,6 +29,17 @@ pub enum ClientFrame {
     History(History),
     /// A page of the conversation list.
     Conversations(Conversations),
+    /// A change of who of the team sees to a talk.
+    Claim(Claim),
+    /// A page of the team's inbox.
+    Inbox(Inbox),
+    /// How far every member has come.
+    Receipts {
+        /// In which conversation.
+        conversation: ConversationId,
+    },
+    /// What was not read yet.
+    Unread {},
     /// A newer token for the same subject.
     Refresh {
         /// The token.
@@ -155,4 +166,29 @@ pub struct Find {
     pub user: Option<UserId>,
     /// … or of this e-mail address. Exactly one of the two.
     pub email: Option<String>,
+}
+
+/// What an agent wants to become of a talk.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Claim {
+    /// Which talk.
+    pub conversation: ConversationId,
+    /// What is to be done.
+    pub action: Handling,
+    /// Whom to pass it to.
+    pub to: Option<UserId>,
+    /// Who is thought to see to it now.
+    pub from: Option<UserId>,
+}
+
+/// A page of the team's inbox.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Inbox {
+    /// Which talks.
+    #[serde(default)]
+    pub filter: InboxFilter,
+    /// What the page before ended with.
+    pub behind: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
 }

@@ -1,5 +1,6 @@
 //! What a server says on the native door. The protocol: `docs/protocol.md`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    self, AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role, Seq, Timestamp,
-    UserId,
+    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role,
+    Seq, TalkState, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -72,6 +73,38 @@ pub enum ServerFrame {
         /// What to ask for the next page with; absent after the last.
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
+    },
+    /// The answer to `claim`, and what agents and the talk's user are told of it.
+    Assignment {
+        /// Which talk.
+        conversation: ConversationId,
+        /// Who sees to it.
+        #[serde(flatten)]
+        assignment: Assigned,
+    },
+    /// The answer to `inbox`.
+    Inbox {
+        /// Latest activity first.
+        conversations: Vec<Row>,
+        /// What to ask for the next page with; absent after the last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// The answer to `receipts`.
+    Receipts {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// One for each member.
+        cursors: Vec<Cursor>,
+    },
+    /// The answer to `unread`.
+    Unread {
+        /// In all conversations that were looked at.
+        total: u64,
+        /// Whether there are older ones that were not.
+        more: bool,
+        /// In each that has any.
+        conversations: BTreeMap<ConversationId, u64>,
     },
     /// The answer to `refresh`.
     Refreshed {
@@ -158,6 +191,35 @@ pub struct Row {
     pub last: Option<Preview>,
     /// Others' messages beyond the user's read cursor.
     pub unread: u64,
+    /// Who of the team sees to it, of a conversation with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Assigned>,
+}
+
+/// Who of the team sees to a talk, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Assigned {
+    /// The agent, if it is somebody's.
+    pub agent: Option<UserId>,
+    /// Whether somebody sees to it.
+    pub state: TalkState,
+    /// Who last changed that: shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
+    /// When: shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// How often that was changed: of two of one talk, the greater is true.
+    pub change: u64,
+}
+
+impl Assigned {
+    /// As the team sees it, or its user.
+    #[must_use]
+    pub fn of(assignment: Assignment, to_team: bool) -> Self {
+        let Assignment { agent, state, by, at, change } = assignment;
+        Self { agent, state, by: by.filter(|_| to_team), at: at.filter(|_| to_team), change }
+    }
 }
 
 /// A member, as a list shows them.
@@ -167,6 +229,10 @@ pub struct Member {
     pub user: UserId,
     /// Their display name; their id where none is known.
     pub name: String,
+    /// Read up to here.
+    pub read: Seq,
+    /// Delivered up to here.
+    pub delivered: Seq,
 }
 
 /// Why a request was not done.
@@ -201,12 +267,18 @@ pub enum Truth {
         /// Whether there is more after that.
         more: bool,
     },
+    /// A talk is another's, or in another state.
+    Assignment {
+        /// Who sees to it.
+        assignment: Assigned,
+    },
 }
 
 impl From<model::Truth> for Truth {
     fn from(truth: model::Truth) -> Self {
         match truth {
             model::Truth::Messages { messages, more } => Self::Messages { messages, more },
+            model::Truth::Assignment(assignment) => Self::Assignment { assignment: Assigned::of(assignment, true) },
         }
     }
 }

@@ -9,6 +9,8 @@ mod check_command;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod exact;
 #[cfg(test)]
 mod frontend;
@@ -20,6 +22,8 @@ mod native_door;
 mod page;
 #[cfg(test)]
 mod protocol_doc;
+#[cfg(test)]
+mod receipts;
 #[cfg(test)]
 mod repairs;
 #[cfg(test)]
@@ -36,3 +40,5 @@ mod store_mongo;
 mod support;
 #[cfg(test)]
 mod team;
+#[cfg(test)]
+mod typing;

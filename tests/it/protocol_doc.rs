@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
 use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
-use switchboard::wire::server::{Fault, Member, Row, Sent, Truth};
+use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
 const DOC: &str = include_str!("../../docs/protocol.md");
@@ -31,6 +31,10 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Typing(_) => "typing",
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
+        ClientFrame::Claim(_) => "claim",
+        ClientFrame::Inbox(_) => "inbox",
+        ClientFrame::Receipts { .. } => "receipts",
+        ClientFrame::Unread {} => "unread",
         ClientFrame::Refresh { .. } => "refresh",
         ClientFrame::Block(_) => "block",
         ClientFrame::Blocks {} => "blocks",
@@ -40,7 +44,7 @@ fn name(frame: &ClientFrame) -> &'static str {
     }
 }
 
-const CLIENT_FRAMES: [&str; 14] = [
+const CLIENT_FRAMES: [&str; 18] = [
     "hello",
     "resume",
     "send",
@@ -49,6 +53,10 @@ const CLIENT_FRAMES: [&str; 14] = [
     "typing",
     "history",
     "conversations",
+    "receipts",
+    "unread",
+    "claim",
+    "inbox",
     "refresh",
     "block",
     "blocks",
@@ -57,7 +65,7 @@ const CLIENT_FRAMES: [&str; 14] = [
     "ping",
 ];
 
-const SERVER_FRAMES: [&str; 16] = [
+const SERVER_FRAMES: [&str; 20] = [
     "welcome",
     "resumed",
     "sent",
@@ -66,6 +74,10 @@ const SERVER_FRAMES: [&str; 16] = [
     "typing",
     "history",
     "conversations",
+    "receipts",
+    "unread",
+    "assignment",
+    "inbox",
     "refreshed",
     "blocked",
     "blocks",
@@ -150,6 +162,24 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
+        "receipts" => {
+            let cursors = example["cursors"].as_array().unwrap();
+            let cursors = cursors.iter().map(|cursor| serde_json::from_value(cursor.clone()).unwrap()).collect();
+            value(&ServerFrame::Receipts { conversation: talk(), cursors })
+        }
+        "unread" => value(&ServerFrame::Unread {
+            total: number("total"),
+            more: example["more"].as_bool().unwrap(),
+            conversations: serde_json::from_value(example["conversations"].clone()).unwrap(),
+        }),
+        "assignment" => {
+            value(&ServerFrame::Assignment { conversation: talk(), assignment: assigned(example).unwrap() })
+        }
+        "inbox" => {
+            let rows: Vec<Row> = example["conversations"].as_array().unwrap().iter().map(row).collect();
+            let next = example["next"].as_str().map(str::to_owned);
+            value(&ServerFrame::Inbox { conversations: rows, next })
+        }
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "blocked" => value(&ServerFrame::Blocked {
             user: text("user").parse().unwrap(),
@@ -166,10 +196,12 @@ fn encoded(example: &Value) -> Value {
             let code = code(text("code"));
             let retry_after_ms = example["retry_after_ms"].as_u64();
             assert_eq!(retry_after_ms.is_some(), code.is_retryable(), "{example}");
-            let truth = example["messages"].as_array().map(|messages| Truth::Messages {
+            let messages = example["messages"].as_array().map(|messages| Truth::Messages {
                 messages: messages.iter().map(parsed).collect(),
                 more: example["more"].as_bool().unwrap(),
             });
+            let assignment = assigned(&example["assignment"]).map(|assignment| Truth::Assignment { assignment });
+            let truth = messages.or(assignment);
             let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms, truth };
             value(&ServerFrame::Error(fault))
         }
@@ -187,10 +219,22 @@ fn code(name: &str) -> Code {
     Code::ALL.into_iter().find(|code| code.name() == name).unwrap_or_else(|| panic!("there is no code {name}"))
 }
 
+fn assigned(example: &Value) -> Option<Assigned> {
+    Some(Assigned {
+        change: example["change"].as_u64()?,
+        agent: serde_json::from_value(example["agent"].clone()).unwrap(),
+        state: serde_json::from_value(example["state"].clone()).unwrap(),
+        by: serde_json::from_value(example["by"].clone()).unwrap(),
+        at: serde_json::from_value(example["at"].clone()).unwrap(),
+    })
+}
+
 fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
+        read: Seq(member["read"].as_u64().unwrap()),
+        delivered: Seq(member["delivered"].as_u64().unwrap()),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
@@ -199,6 +243,7 @@ fn row(example: &Value) -> Row {
         last_seq: Seq(example["last_seq"].as_u64().unwrap()),
         last: serde_json::from_value::<Option<Preview>>(example["last"].clone()).unwrap(),
         unread: example["unread"].as_u64().unwrap(),
+        assignment: assigned(&example["assignment"]),
     }
 }
 
@@ -298,7 +343,8 @@ fn the_limits_are_those_of_the_code() {
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
         ("text in one `conflict`", bytes(bound::CONFLICT_BYTES_MAX)),
-        ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
+        ("rows in one `conversations` or `inbox`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
+        ("conversations whose receipts one connection is owed", grouped(bound::RECEIPTS_OWED_MAX)),
         ("people whom one user may block", grouped(bound::BLOCKS_MAX)),
         ("the reason of a ban", bytes(bound::BAN_REASON_BYTES_MAX)),
         ("unread messages counted in one conversation", grouped(usize::try_from(bound::UNREAD_COUNT_MAX).unwrap())),
@@ -315,6 +361,8 @@ fn the_limits_are_those_of_the_code() {
     ] {
         assert_eq!(of(name), value, "{name}");
     }
+    assert_eq!(bound::RECEIPT_MEMBERS_MAX, 20);
+    assert_eq!(bound::UNREAD_CONVERSATIONS_MAX, 500);
     assert_eq!(bound::PING_AFTER.as_secs(), 12);
     assert_eq!(bound::SILENCE_MAX.as_secs(), 25);
     assert_eq!(bound::AS_OF_MARGIN.as_secs(), 60);

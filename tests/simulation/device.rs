@@ -35,6 +35,7 @@ pub enum Heard {
     Sent { key: ClientKey, conversation: ConversationId, seq: Seq, id: MessageId, shown: bool },
     Message(Message),
     Receipt {},
+    Assignment {},
     History { conversation: ConversationId, messages: Vec<Message> },
     Conversations {},
     Refreshed {},
@@ -214,7 +215,11 @@ impl Device {
                 }
             }
             Heard::Conversations {} => self.answered("conversations"),
-            Heard::Receipt {} | Heard::Resumed {} | Heard::Refreshed {} | Heard::Reconnect {} => {}
+            Heard::Receipt {}
+            | Heard::Assignment {}
+            | Heard::Resumed {}
+            | Heard::Refreshed {}
+            | Heard::Reconnect {} => {}
         }
     }
 

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{conversations, cursors, messages, people, standing, unread, users};
+use super::{assignment, conversations, cursors, messages, people, standing, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -96,6 +96,15 @@ pub(super) enum NotAsThought {
     NotAsThought(Problem),
 }
 
+/// What changing who sees to a talk may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
+pub(super) enum AnothersTalk {
+    /// The talk is another's, or in another state
+    #[response(status = 409)]
+    Conflict(Problem),
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Switchboard", description = "Conversations, messages, read cursors and profiles. \
@@ -104,6 +113,8 @@ pub(super) enum NotAsThought {
     paths(
         conversations::list,
         conversations::one,
+        assignment::inbox,
+        assignment::assign,
         messages::page,
         messages::send,
         cursors::read,

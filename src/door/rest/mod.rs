@@ -4,6 +4,7 @@
 //! To add a route: a handler with its `#[utoipa::path]`, a row in [`table`], a name in [`document`]. The tests find
 //! a route that is missing in either.
 
+mod assignment;
 mod bearer;
 mod conversations;
 mod cors;
@@ -105,10 +106,12 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/conversations", get(conversations::list)),
         ("/conversations/{id}", get(conversations::one)),
+        ("/conversations/{id}/assignment", put(assignment::assign)),
         ("/conversations/{id}/messages", get(messages::page)),
         ("/conversations/{id}/read", post(cursors::read)),
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
+        ("/inbox", get(assignment::inbox)),
         ("/messages", post(messages::send)),
         ("/people", get(people::find)),
         ("/bans/{id}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),

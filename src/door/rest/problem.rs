@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::shapes::Message;
+use super::shapes::{Assignment, Message};
 use crate::model::{Code, Refusal, Truth};
 
 /// A failure. The document describes it under this name.
@@ -33,6 +33,9 @@ pub(in crate::door) struct Problem {
     /// With `messages`: whether there are more after them.
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<bool>,
+    /// With `conflict` of a talk of the team: who sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment: Option<Assignment>,
 }
 
 /// Every code of a failure: those of the native protocol that can occur here, and those that only HTTP has.
@@ -78,7 +81,15 @@ struct Counted(Code);
 
 impl Problem {
     fn new(status: StatusCode, code: ProblemCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_ms: None, messages: None, more: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+            messages: None,
+            more: None,
+            assignment: None,
+        }
     }
 
     /// Something in the request is not what it should be.
@@ -120,6 +131,7 @@ impl From<Refusal> for Problem {
                 problem.messages = Some(messages.into_iter().map(Message::from).collect());
                 problem.more = Some(more);
             }
+            Some(Truth::Assignment(assignment)) => problem.assignment = Some(assignment.into()),
             None => {}
         }
         problem

@@ -72,6 +72,62 @@ struct Member {
     user: model::UserId,
     /// Their display name; their id where none is known.
     name: String,
+    /// Read up to here.
+    #[schema(value_type = u64)]
+    read: model::Seq,
+    /// Delivered up to here.
+    #[schema(value_type = u64)]
+    delivered: model::Seq,
+}
+
+/// Whether somebody sees to a talk with the team.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum TalkState {
+    /// Nobody does yet.
+    Open,
+    /// One agent does.
+    Claimed,
+    /// It is done with, until its user writes again.
+    Closed,
+}
+
+/// Who of the team sees to a talk.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Assignment {
+    /// The agent; null where it is nobody's.
+    #[schema(value_type = Option<String>)]
+    agent: Option<model::UserId>,
+    /// Whether somebody sees to it.
+    state: TalkState,
+    /// Who last changed that; shown to the team. `system` where an agent was away too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    by: Option<model::UserId>,
+    /// When; shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    at: Option<model::Timestamp>,
+    /// How often that was changed: of two of one talk, the greater is true.
+    change: u64,
+}
+
+impl From<server::Assigned> for Assignment {
+    fn from(assigned: server::Assigned) -> Self {
+        let server::Assigned { agent, state, by, at, change } = assigned;
+        let state = match state {
+            model::TalkState::Open => TalkState::Open,
+            model::TalkState::Claimed => TalkState::Claimed,
+            model::TalkState::Closed => TalkState::Closed,
+        };
+        Self { agent, state, by, at, change }
+    }
+}
+
+impl From<model::Assignment> for Assignment {
+    fn from(assignment: model::Assignment) -> Self {
+        server::Assigned::of(assignment, true).into()
+    }
 }
 
 /// The last message of a conversation.
@@ -107,18 +163,26 @@ pub(super) struct Conversation {
     last: Option<Preview>,
     /// Others' messages beyond your read cursor; counted up to 1,000.
     unread: u64,
+    /// Who of the team sees to it, of a talk with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment: Option<Assignment>,
 }
 
 impl From<server::Row> for Conversation {
     fn from(row: server::Row) -> Self {
-        let server::Row { conversation, kind, members, last_seq, last, unread } = row;
+        let server::Row { conversation, kind, members, last_seq, last, unread, assignment } = row;
         let kind = match kind {
             model::Kind::Direct => Kind::Direct,
             model::Kind::Support => Kind::Support,
         };
-        let members = members.into_iter().map(|server::Member { user, name }| Member { user, name }).collect();
+        let member = |member: server::Member| {
+            let server::Member { user, name, read, delivered } = member;
+            Member { user, name, read, delivered }
+        };
+        let members = members.into_iter().map(member).collect();
+        let assignment = assignment.map(Assignment::from);
         let last = last.map(|model::Preview { seq, from, at, text }| Preview { seq, from, at, text });
-        Self { conversation, kind, members, last_seq, last, unread }
+        Self { conversation, kind, members, last_seq, last, unread, assignment }
     }
 }
 

@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
-use super::{addresses, changes, erasure};
-use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use super::{addresses, changes, erasure, talks};
+use crate::model::{Assignment, Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, Progress, StoreError};
 
@@ -61,6 +61,8 @@ pub(super) enum Write {
     Forget(UserId),
     /// Something about a user.
     Decide(UserId, Decision),
+    /// Who sees to a talk.
+    Assign(ConversationId, Assignment),
 }
 
 impl Write {
@@ -74,7 +76,12 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
-            Self::Open(_) | Self::Advance { .. } | Self::KeepErasure(..) | Self::Empty { .. } | Self::Forget(_) => EACH,
+            Self::Open(_)
+            | Self::Advance { .. }
+            | Self::Assign(..)
+            | Self::KeepErasure(..)
+            | Self::Empty { .. }
+            | Self::Forget(_) => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
             Self::SetAddress { address, .. } => EACH + address.len(),
@@ -241,6 +248,7 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         Write::Agree { on, proposal } => changes::agree(connection, on, proposal),
         Write::SetAddress { user, address } => addresses::set(connection, user, address),
         Write::Decide(user, decision) => standings::decide(connection, user, decision),
+        Write::Assign(talk, new) => talks::assign(connection, *talk, new),
     }
 }
 

@@ -26,6 +26,7 @@ mod reader;
 mod row;
 mod schema;
 mod standings;
+mod talks;
 mod writer;
 
 use std::path::Path;
@@ -221,6 +222,14 @@ impl People for EmbeddedStore {
 
     async fn cursors(&self, conversation: ConversationId) -> Result<Vec<Cursor>, StoreError> {
         self.readers.ask(move |connection| questions::cursors(connection, conversation)).await
+    }
+
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError> {
+        let members = members.to_vec();
+        self.readers.ask(move |connection| questions::cursors_of(connection, &members)).await
     }
 
     async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {

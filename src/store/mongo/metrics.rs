@@ -45,10 +45,14 @@ pub(super) enum Operation {
     ConversationsOf,
     Empty,
     Forget,
+    CursorsOf,
+    Assign,
+    Talks,
+    Holders,
 }
 
 impl Operation {
-    const ALL: [Self; 36] = [
+    const ALL: [Self; 40] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -85,6 +89,10 @@ impl Operation {
         Self::ConversationsOf,
         Self::Empty,
         Self::Forget,
+        Self::CursorsOf,
+        Self::Assign,
+        Self::Talks,
+        Self::Holders,
     ];
 
     const fn name(self) -> &'static str {
@@ -125,6 +133,10 @@ impl Operation {
             Self::ConversationsOf => "conversations_of",
             Self::Empty => "empty",
             Self::Forget => "forget",
+            Self::CursorsOf => "cursors_of",
+            Self::Assign => "assign",
+            Self::Talks => "talks",
+            Self::Holders => "holders",
         }
     }
 
@@ -154,6 +166,7 @@ impl Operation {
                 | Self::KeepErasure
                 | Self::Empty
                 | Self::Forget
+                | Self::Assign
         )
     }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod archive;
+mod assignments;
 pub mod classic;
 mod connect;
 mod conversations;

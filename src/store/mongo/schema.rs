@@ -39,6 +39,10 @@ pub(super) const DEPARTED_INDEX: &str = "departed";
 
 /// The index over addresses.
 const ADDRESS_INDEX: &str = "address";
+/// The index over the talks with the team, by their state and activity.
+pub(super) const DESK_INDEX: &str = "desk";
+/// The index over the talks that somebody sees to, by that agent and their activity.
+pub(super) const HOLDER_INDEX: &str = "holder";
 
 /// The version of all this. A store of a later version is refused, one of an earlier one is raised to it: the documents
 /// of an earlier one are still what they were. A node of an earlier version that is running then stops being ready.
@@ -94,6 +98,15 @@ pub(super) async fn create(
     create_index(database, session, MESSAGES, key).await?;
     let member = doc! { "key": { "m": 1, "at": 1, "_id": 1 }, "name": MEMBER_INDEX };
     create_index(database, session, CONVERSATIONS, member).await?;
+    let desk = doc! {
+        "key": { "s": 1, "at": 1, "_id": 1 }, "name": DESK_INDEX, "partialFilterExpression": { "k": "support" },
+    };
+    create_index(database, session, CONVERSATIONS, desk).await?;
+    let holder = doc! {
+        "key": { "g": 1, "at": 1, "_id": 1 }, "name": HOLDER_INDEX,
+        "partialFilterExpression": { "g": { "$exists": true } },
+    };
+    create_index(database, session, CONVERSATIONS, holder).await?;
     let departed = doc! { "key": { "u": 1, "at": 1, "c": 1 }, "name": DEPARTED_INDEX };
     create_index(database, session, DEPARTURES, departed).await?;
     let address = doc! { "key": { "a": 1 }, "name": ADDRESS_INDEX };

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use switchboard::door::rest::{openapi, paths};
-use switchboard::model::Role;
+use switchboard::model::{ConversationId, Role};
 use switchboard::session::Rate;
 
 use super::house::{House, UNPACED, ask, request, talk};
@@ -135,6 +135,10 @@ fn causes() -> Vec<Cause> {
     let one = format!("/conversations/{talk_}");
     let none = format!("/conversations/{lost}");
     let mark = || Some(json!({ "seq": 1 }));
+    let agent = |name| format!("Bearer {}", token_as(name, Role::Admin));
+    let help = ConversationId::support(&"ann".parse().unwrap());
+    let desk = format!("/conversations/{help}/assignment");
+    let claim = || Some(json!({ "action": "claim" }));
     let mut causes = vec![
         cause("/conversations", "get", 200, "/conversations", "ann", None),
         cause("/conversations", "get", 400, "/conversations?limit=x", "ann", None),
@@ -147,6 +151,12 @@ fn causes() -> Vec<Cause> {
         cause("/conversations/{id}/receipts", "get", 200, &format!("{one}/receipts"), "ann", None),
         cause("/conversations/{id}/receipts", "get", 400, "/conversations/x/receipts", "ann", None),
         cause("/conversations/{id}/receipts", "get", 403, &format!("{none}/receipts"), "ann", None),
+        cause("/inbox", "get", 200, "/inbox?filter=open", &agent("sue"), None),
+        cause("/inbox", "get", 400, "/inbox?filter=x", &agent("sue"), None),
+        cause("/inbox", "get", 403, "/inbox", "ann", None),
+        cause("/conversations/{id}/assignment", "put", 200, &desk, &agent("sue"), claim()),
+        cause("/conversations/{id}/assignment", "put", 403, &desk, "ann", claim()),
+        cause("/conversations/{id}/assignment", "put", 409, &desk, &agent("tom"), claim()),
         cause("/unread", "get", 200, "/unread", "ann", None),
         cause("/users/{id}", "get", 200, "/users/ann", "ann", None),
         cause("/users/{id}", "get", 400, "/users/%20", "ann", None),
@@ -191,6 +201,7 @@ fn causes() -> Vec<Cause> {
     for (path, method, target) in [
         ("/conversations/{id}/read", "post", format!("{one}/read")),
         ("/conversations/{id}/delivered", "post", format!("{one}/delivered")),
+        ("/conversations/{id}/assignment", "put", desk.clone()),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
         ("/bans/{id}", "put", "/bans/mallory".to_owned()),
@@ -227,6 +238,7 @@ async fn every_status_that_it_names_is_answered_with_what_it_says() {
     let document = document();
     let house = House::open().await;
     house.say("bob", "ann", "hello").await;
+    house.say("ann", "team", "help").await;
     let mut seen: BTreeMap<(&str, &str), BTreeSet<u16>> = BTreeMap::new();
     let mut run = async |router: &Router, cause: Cause, status: u16| {
         let answer = ask(router, cause.request).await;

@@ -9,6 +9,7 @@
 //! Names are made up anew for every test, so stores may share one database among all of them.
 
 pub(crate) mod archive;
+pub(crate) mod assignments;
 pub(crate) mod conversations;
 pub(crate) mod messages;
 pub(crate) mod people;
@@ -87,6 +88,7 @@ macro_rules! store_contract {
             people: a_cursor_only_rises;
             people: read_and_delivered_are_independent;
             people: rival_advances_leave_the_highest;
+            people: cursors_of_members_are_asked_together;
             people: nobody_moved_means_no_cursors;
             people: unread_counts_what_others_wrote;
             people: unread_stops_counting;
@@ -94,6 +96,12 @@ macro_rules! store_contract {
             people: profiles_come_in_order;
             people: a_profile_is_replaced;
             people: the_clock_does_not_step_back;
+            assignments: a_talk_is_open_until_it_is_assigned;
+            assignments: a_change_that_is_not_the_next_is_refused;
+            assignments: of_rivals_one_gets_it;
+            assignments: only_talks_with_the_team_are_assigned;
+            assignments: the_inbox_is_listed_by_state_and_by_agent;
+            assignments: holders_are_those_who_see_to_a_talk;
             archive: what_is_adopted_keeps_its_own_time;
             archive: an_adopted_run_stops_at_the_first_refusal;
             archive: settling_keeps_the_old_order;

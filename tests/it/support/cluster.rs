@@ -51,11 +51,20 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Nodes over the local bus, sharing one embedded store.
     pub(crate) async fn local(nodes: usize) -> Self {
-        Self::with_policy(nodes, Policy::Open).await
+        Self::in_one_process(nodes, Policy::Open, Duration::ZERO).await
     }
 
     /// The same, where users may do so much with each other.
     pub(crate) async fn with_policy(nodes: usize, policy: Policy) -> Self {
+        Self::in_one_process(nodes, policy, Duration::ZERO).await
+    }
+
+    /// One node on which agents may be away for so long.
+    pub(crate) async fn patient_for(claim_away: Duration) -> Self {
+        Self::in_one_process(1, Policy::Open, claim_away).await
+    }
+
+    async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
@@ -63,7 +72,7 @@ impl Cluster {
         let mut started = Vec::new();
         for _ in 0..nodes {
             let (bus, events) = hub.join();
-            started.push(start(store.clone(), Arc::new(bus), events, policy).await);
+            started.push(start(store.clone(), Arc::new(bus), events, (policy, claim_away)).await);
         }
         Self { nodes: started, ground: Ground::Local(directory) }
     }
@@ -102,12 +111,17 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store, Arc::new(bus), events, Policy::Open).await);
+        nodes.push(start(store, Arc::new(bus), events, (Policy::Open, Duration::ZERO)).await);
     }
     nodes
 }
 
-async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>, policy: Policy) -> Node {
+async fn start(
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    events: Receiver<BusEvent>,
+    (policy, claim_away): (Policy, Duration),
+) -> Node {
     let parts = Parts {
         store,
         bus,
@@ -130,6 +144,7 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
         service_requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
         finds: Rate { per_second: 1.0 / 6.0, burst: 10.0 },
         policy,
+        claim_away,
         notice: Duration::ZERO,
         drain: Duration::from_secs(4),
     };

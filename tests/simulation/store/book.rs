@@ -1,15 +1,15 @@
 //! What the store holds, and its true semantics, without any fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::BEGINNING;
 use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Message, MessageId, NewMessage, Preview,
-    Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message, MessageId,
+    NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
-use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail};
+use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
 
 /// A message and when the store took it.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub struct Entry {
     head: Option<Preview>,
     activity: StoreTime,
     cursors: BTreeMap<UserId, Cursor>,
+    assignment: Assignment,
 }
 
 #[derive(Debug, Default)]
@@ -206,6 +207,42 @@ impl Book {
         self.entries.get(&conversation).map(|entry| entry.cursors.values().cloned().collect()).unwrap_or_default()
     }
 
+    pub fn cursors_of(&self, members: &[(ConversationId, UserId)]) -> Vec<(ConversationId, Cursor)> {
+        let cursor = |(id, user): &(ConversationId, UserId)| {
+            let cursor = self.entries.get(id)?.cursors.get(user)?;
+            Some((*id, cursor.clone())).filter(|_| cursor.read > Seq::ZERO || cursor.delivered > Seq::ZERO)
+        };
+        members.iter().filter_map(cursor).collect()
+    }
+
+    pub fn assign(&mut self, talk: ConversationId, new: &Assignment) -> bool {
+        let is_talk = |entry: &&mut Entry| entry.conversation.as_ref().is_some_and(|c| c.kind == Kind::Support);
+        let Some(entry) = self.entries.get_mut(&talk).filter(is_talk) else { return false };
+        let is_next = entry.assignment.change + 1 == new.change;
+        if is_next {
+            entry.assignment = new.clone();
+        }
+        is_next
+    }
+
+    pub fn talks(&self, which: &Talks, behind: Option<Behind>, limit: usize) -> Vec<Summary> {
+        let mut rows = self.list(&UserId::team(), behind, usize::MAX);
+        rows.retain(|row| match (which, &row.assignment) {
+            (Talks::All, _) => true,
+            (Talks::In(state), Some(assignment)) => assignment.state == *state,
+            (Talks::Of(agent), Some(assignment)) => assignment.agent.as_ref() == Some(agent),
+            (_, None) => false,
+        });
+        rows.truncate(limit);
+        rows
+    }
+
+    pub fn holders(&self) -> Vec<UserId> {
+        let agents: BTreeSet<UserId> =
+            self.entries.values().filter_map(|entry| entry.assignment.agent.clone()).collect();
+        agents.into_iter().collect()
+    }
+
     pub fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Vec<u64> {
         let count = |id: &ConversationId| {
             let entry = self.entries.get(id)?;
@@ -240,6 +277,7 @@ impl Entry {
     fn summary(&self) -> Option<Summary> {
         let conversation = self.conversation.clone()?;
         let last_seq = self.head.as_ref().map_or(Seq::ZERO, |head| head.seq);
-        Some(Summary { conversation, last_seq, last: self.head.clone(), activity: self.activity })
+        let assignment = (conversation.kind == Kind::Support).then(|| self.assignment.clone());
+        Some(Summary { conversation, last_seq, last: self.head.clone(), activity: self.activity, assignment })
     }
 }

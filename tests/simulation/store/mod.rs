@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile, Revoked,
-    Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message,
+    Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Addresses, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span, Standings,
-    Store, StoreError, Tail,
+    Addresses, Assignments, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span,
+    Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -233,6 +233,13 @@ impl People for SimStore {
         self.read(|book| book.cursors(conversation)).await
     }
 
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError> {
+        self.read(|book| book.cursors_of(members)).await
+    }
+
     async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
         self.read(|book| book.unread(user, conversations)).await
     }
@@ -314,6 +321,21 @@ impl Erasure for SimStore {
 
     async fn forget(&self, _: &UserId) -> Result<(), StoreError> {
         Err(away())
+    }
+}
+
+#[async_trait]
+impl Assignments for SimStore {
+    async fn assign(&self, talk: ConversationId, new: &Assignment) -> Result<bool, StoreError> {
+        self.write(|book| book.assign(talk, new)).await
+    }
+
+    async fn talks(&self, which: &Talks, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        self.read(|book| book.talks(which, behind, limit)).await
+    }
+
+    async fn holders(&self) -> Result<Vec<UserId>, StoreError> {
+        self.read(|book| book.holders()).await
     }
 }
 
