@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let done = match &loaded.command {
         Command::Serve => run(serve(&loaded.config)),
         Command::Check => run(check(&loaded.config)),
+        Command::Health => run(health(&loaded.config)),
         Command::Token(request) => print_token(&loaded.config, request),
         Command::Import => run(import(&loaded.config)),
     };
@@ -93,6 +94,12 @@ async fn check(config: &Config) -> Result<ExitCode, StartError> {
     findings.iter().for_each(|finding| println!("{finding}"));
     let good = findings.iter().all(|finding| finding.outcome.is_ok());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Silent when all is well: whoever asks does so every few seconds.
+async fn health(config: &Config) -> Result<ExitCode, StartError> {
+    node::health(config.ops_listen).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Fails also where a conversation was refused: then not everything was copied.

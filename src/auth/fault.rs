@@ -1,6 +1,6 @@
 //! What exactly is wrong with a token: for operators, never for its bearer.
 
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
 
 use super::AuthError;
 
@@ -98,6 +98,8 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
+        describe_counter!("switchboard_tokens_accepted_total", "Tokens that counted");
+        describe_counter!("switchboard_tokens_refused_total", "Tokens that did not count, by reason");
         Self {
             accepted: counter!("switchboard_tokens_accepted_total"),
             refused: Fault::ALL.map(|fault| counter!("switchboard_tokens_refused_total", "reason" => fault.name())),

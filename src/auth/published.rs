@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
 use reqwest::{Client, StatusCode, Url, header, redirect};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -60,6 +60,7 @@ impl Published {
         let nothing = State { keys: Arc::default(), phase: Phase::Fetching, fetches: 0, failure: None };
         let (sender, state) = watch::channel(nothing);
         let wanted = Arc::new(Notify::new());
+        describe_counter!("switchboard_jwks_fetches_total", "Times that the issuer was asked for its keys, by outcome");
         let keeper = Keeper {
             client,
             shown: without_query(&url),

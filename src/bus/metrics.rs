@@ -1,6 +1,6 @@
 //! What a bus counts.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::Cause;
 
@@ -31,6 +31,7 @@ pub(super) struct BusMetrics {
 
 impl BusMetrics {
     pub(super) fn new() -> Self {
+        describe();
         let failure = |reason| counter!("switchboard_bus_publish_failures_total", "reason" => reason);
         let metrics = Self {
             publications: counter!("switchboard_bus_publications_total"),
@@ -57,4 +58,18 @@ impl BusMetrics {
     pub(super) fn doubt(&self, cause: Cause) {
         self.doubts[cause as usize].increment(1);
     }
+}
+
+fn describe() {
+    describe_counter!("switchboard_bus_publications_total", "Publications on users' channels and to other nodes");
+    describe_counter!("switchboard_bus_publish_failures_total", "Publications that were dropped or failed, by reason");
+    describe_counter!("switchboard_bus_events_total", "Publications that came to this node");
+    describe_counter!(
+        "switchboard_bus_lagged_total",
+        "Publications dropped because this node did not take them in time"
+    );
+    describe_counter!("switchboard_bus_frames_dropped_total", "Frames from other nodes that nobody took in time");
+    describe_counter!("switchboard_bus_doubts_total", "Times that the bus may have lost something, by cause");
+    describe_gauge!("switchboard_bus_away", "1 while the bus cannot be reached, otherwise 0");
+    describe_gauge!("switchboard_bus_subscriptions", "Channels that this node subscribes to");
 }

@@ -57,6 +57,8 @@ pub(super) struct Pending {
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) accepted: Instant,
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
+    /// Counted as long as it waits.
+    pub(super) _waiting: super::metrics::Waiting,
 }
 
 impl Pending {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::lane::{Lane, Parts, Pending};
+use super::metrics::Waiting;
 use crate::model::limits::LANE_SENDS_MAX;
 use crate::model::{Code, ConversationId, Refusal};
 
@@ -20,6 +21,11 @@ pub(super) struct Lanes {
 impl Lanes {
     pub(super) fn new(parts: Parts) -> Self {
         Self { parts: Arc::new(parts), doors: Arc::default() }
+    }
+
+    /// Counts a send among those that wait, as long as this is kept.
+    pub(super) fn waits(&self) -> Waiting {
+        self.parts.metrics.waits()
     }
 
     /// Puts a send into its conversation's lane, behind those that came before it. It is answered through its reply,

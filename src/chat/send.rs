@@ -134,8 +134,8 @@ impl Chat {
             gate.arrives(conversation, &key);
         }
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
-        let accepted = Instant::now();
-        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply }
+        let (accepted, _waiting) = (Instant::now(), self.lanes.waits());
+        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply, _waiting }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

@@ -19,6 +19,8 @@ pub enum Command {
     Serve,
     /// Say whether everything is reachable and safe.
     Check,
+    /// Ask the node of this configuration whether it lives.
+    Health,
     /// Mint a token.
     Token(TokenRequest),
     /// Copy the old app's messages and users into the store.
@@ -46,6 +48,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Co
     let command = match matches.subcommand() {
         Some(("token", given)) => Command::Token(token_request(given).ok_or_else(incomplete)?),
         Some(("check", _)) => Command::Check,
+        Some(("health", _)) => Command::Health,
         Some(("import", _)) => Command::Import,
         _ => Command::Serve,
     };
@@ -80,6 +83,10 @@ fn command() -> clap::Command {
         )
         .subcommand(clap::Command::new("serve").about("Run a node (what happens without a command)"))
         .subcommand(clap::Command::new("check").about("Say whether everything is reachable and safe"))
+        .subcommand(
+            clap::Command::new("health")
+                .about("Ask the node that runs with these settings whether it lives, for containers without a shell"),
+        )
         .subcommand(token_command())
         .subcommand(
             clap::Command::new("import")

@@ -121,7 +121,10 @@ impl Desk {
         self.registry.each_session(user, |outbox| match outbox.offer(shared) {
             Verdict::Show => self.metrics.shown.increment(1),
             Verdict::Drop => self.metrics.dropped.increment(1),
-            Verdict::Want => self.metrics.wanted.increment(1),
+            Verdict::Want => {
+                self.metrics.wanted.increment(1);
+                self.metrics.full.increment(u64::from(outbox.is_full()));
+            }
         });
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Metrics {
     pub(super) shown: Counter,
     pub(super) dropped: Counter,
     pub(super) wanted: Counter,
+    /// Of the wanted, those whose outbox had no room: its client reads too slowly.
+    pub(super) full: Counter,
     pub(super) reads: Counter,
     pub(super) reads_shared: Counter,
     pub(super) read_failures: Counter,
@@ -34,6 +36,10 @@ impl Metrics {
             "Envelopes from the bus of an unknown version or damaged"
         );
         describe_counter!("switchboard_offers_total", "Messages offered to sessions, by what was decided");
+        describe_counter!(
+            "switchboard_outbox_full_total",
+            "Messages that found an outbox full, and are read from the store when its client has taken the rest"
+        );
         describe_counter!(
             "switchboard_repair_reads_total",
             "Reads of missing messages from the store, by whether one was under way already"
@@ -64,6 +70,7 @@ impl Metrics {
             shown: offers("shown"),
             dropped: offers("dropped"),
             wanted: offers("wanted"),
+            full: counter!("switchboard_outbox_full_total"),
             reads: reads("own"),
             reads_shared: reads("shared"),
             read_failures: counter!("switchboard_repair_read_failures_total"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use ipnet::IpNet;
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -151,6 +151,14 @@ pub(super) struct Counts {
 
 impl Counts {
     fn new() -> Self {
+        describe_gauge!("switchboard_connections", "Connections that are open, operators' included");
+        describe_counter!("switchboard_connections_accepted_total", "Connections that were accepted");
+        describe_counter!(
+            "switchboard_connections_turned_away_total",
+            "Connections refused for want of room, by reason"
+        );
+        describe_counter!("switchboard_accept_errors_total", "Times that no connection could be accepted");
+        describe_counter!("switchboard_websocket_pauses_total", "Pauses in reading a connection that sent too fast");
         let turned_away = |reason| counter!("switchboard_connections_turned_away_total", "reason" => reason);
         Self {
             open: gauge!("switchboard_connections"),

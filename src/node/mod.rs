@@ -2,6 +2,7 @@
 
 mod attendance;
 mod check;
+mod health;
 mod import;
 mod open;
 
@@ -34,8 +35,11 @@ use crate::store::{StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
+pub use health::health;
 pub use import::import;
 pub use open::{StartError, open, settings};
+
+const DRAINING: &str = "switchboard_draining";
 
 /// What a node is put together from.
 pub struct Parts {
@@ -207,6 +211,8 @@ impl Node {
             .merge(page::routes(page::Page { minter, clock }))
             .fallback(rest::nothing_there);
 
+        metrics::describe_gauge!(DRAINING, "1 from when this node was told to stop, otherwise 0");
+        metrics::gauge!(DRAINING).set(0.0);
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
         if !settings.claim_away.is_zero() {
             keeping.push(tokio::spawn(freeing.free_the_away(attendance, settings.claim_away)));
@@ -230,6 +236,7 @@ impl Node {
     /// ended in time.
     pub async fn drain(self) -> bool {
         self.leaving.cancel();
+        metrics::gauge!(DRAINING).set(1.0);
         tokio::time::sleep(self.settings.notice).await;
         self.stop_accepting.cancel();
         self.drain_sessions.cancel();

@@ -47,7 +47,9 @@ impl Line {
 }
 
 async fn keep(mut dialer: Dialer, shown: watch::Sender<Option<Arc<Session>>>) {
-    let latency = metrics::histogram!("switchboard_redis_ping_seconds", "line" => "commands");
+    let name = "switchboard_redis_ping_seconds";
+    metrics::describe_histogram!(name, metrics::Unit::Seconds, "Time that Redis took to answer a ping, by connection");
+    let latency = metrics::histogram!(name, "line" => "commands");
     loop {
         let session = Arc::new(dialer.dial().await);
         shown.send_replace(Some(Arc::clone(&session)));

@@ -2,6 +2,7 @@
 //! through the `metrics` facade, and log through `tracing`.
 
 mod logs;
+mod process;
 mod recorder;
 
 pub use logs::start as start_logs;

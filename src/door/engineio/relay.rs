@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,10 @@ impl Relay {
         carrier: Arc<dyn Carrier>,
         drain: CancellationToken,
     ) -> Arc<Self> {
+        let (asked, unanswered) =
+            ("switchboard_relayed_requests_total", "switchboard_relayed_requests_unanswered_total");
+        describe_counter!(asked, "Polled requests that another node was asked to do");
+        describe_counter!(unanswered, "Of those, the ones that it did not answer in time");
         Arc::new(Self {
             node,
             settings,
@@ -68,8 +72,8 @@ impl Relay {
             carrier,
             drain,
             waiting: Mutex::default(),
-            asked: counter!("switchboard_relayed_requests_total"),
-            unanswered: counter!("switchboard_relayed_requests_unanswered_total"),
+            asked: counter!(asked),
+            unanswered: counter!(unanswered),
         })
     }
 

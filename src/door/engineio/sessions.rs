@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::polling::Polled;
 use crate::door::guests::{Guests, Unauthenticated};
@@ -25,6 +25,8 @@ impl Sessions {
     /// A table for at most `most` sessions, of which at most `guests_per_address_max` strangers from one address.
     #[must_use]
     pub fn new(most: usize, guests_per_address_max: u32) -> Arc<Self> {
+        describe_gauge!("switchboard_polling_sessions", "Socket.IO sessions of this node that poll");
+        describe_counter!("switchboard_polling_sessions_refused_total", "Socket.IO sessions refused for want of room");
         Arc::new(Self {
             most,
             guests: Guests::new(guests_per_address_max),

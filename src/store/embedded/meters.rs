@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::store::StoreError;
 
@@ -22,10 +24,16 @@ pub(super) struct WriteMeters {
 
 impl WriteMeters {
     pub(super) fn new() -> Self {
+        let (commit, checkpoint) =
+            ("switchboard_store_embedded_commit_seconds", "switchboard_store_embedded_checkpoint_seconds");
+        describe_histogram!(commit, Unit::Seconds, "Time from the begin of a transaction to the end of its commit");
+        describe_histogram!("switchboard_store_embedded_group_writes", "Writes in one transaction");
+        describe_histogram!(checkpoint, Unit::Seconds, "Time to fold the log into the file");
+        describe_gauge!("switchboard_store_embedded_writes_waiting", "Writes that wait or are under way");
         Self {
-            commit: histogram!("switchboard_store_embedded_commit_seconds"),
+            commit: histogram!(commit),
             group: histogram!("switchboard_store_embedded_group_writes"),
-            checkpoint: histogram!("switchboard_store_embedded_checkpoint_seconds"),
+            checkpoint: histogram!(checkpoint),
             waiting: gauge!("switchboard_store_embedded_writes_waiting"),
             errors: ErrorMeters::new("write"),
         }
@@ -44,8 +52,11 @@ pub(super) struct ReadMeters {
 
 impl ReadMeters {
     pub(super) fn new() -> Self {
+        let read = "switchboard_store_embedded_read_seconds";
+        describe_histogram!(read, Unit::Seconds, "Time that a read took, without its wait");
+        describe_gauge!("switchboard_store_embedded_reads_waiting", "Reads that wait");
         Self {
-            read: histogram!("switchboard_store_embedded_read_seconds"),
+            read: histogram!(read),
             waiting: gauge!("switchboard_store_embedded_reads_waiting"),
             errors: ErrorMeters::new("read"),
         }
@@ -61,6 +72,7 @@ pub(super) struct ErrorMeters {
 
 impl ErrorMeters {
     fn new(operation: &'static str) -> Self {
+        describe_counter!("switchboard_store_embedded_errors_total", "Reads and writes that failed, by kind");
         let counter =
             |kind| counter!("switchboard_store_embedded_errors_total", "operation" => operation, "kind" => kind);
         Self { unavailable: counter("unavailable"), full: counter("full"), broken: counter("broken") }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use super::run::Failure;
 
@@ -185,6 +187,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn new() -> Self {
+        describe();
         Self {
             seconds: Operation::ALL.map(
                 |operation| histogram!("switchboard_store_mongodb_operation_seconds", "operation" => operation.name()),
@@ -225,4 +228,16 @@ impl Metrics {
         self.seq_taken.increment(on_seq as u64);
         self.key_taken.increment(on_key as u64);
     }
+}
+
+fn describe() {
+    let name = "switchboard_store_mongodb_operation_seconds";
+    describe_histogram!(name, Unit::Seconds, "Time that MongoDB took, by operation, well or not");
+    describe_counter!("switchboard_store_mongodb_errors_total", "Operations that failed, by kind");
+    describe_gauge!(
+        "switchboard_store_mongodb_abandoned_operations",
+        "Operations under way that nobody waits for any more"
+    );
+    describe_histogram!("switchboard_store_mongodb_batch_messages", "Messages that were inserted together");
+    describe_counter!("switchboard_store_mongodb_conflicts_total", "Inserts that found their place or key taken");
 }
