@@ -71,7 +71,8 @@ RECORDED = (
     + [
         (
             f"switchboard:{what}:p{percent}_5m",
-            f"histogram_quantile(0.{percent}, sum by (le{by}) (rate({histogram}[5m])))",
+            # Where nothing happened there is no time to speak of, and no NaN.
+            f"histogram_quantile(0.{percent}, sum by (le{by}) (rate({histogram}[5m]))) >= 0",
         )
         for percent in (50, 99)
         for what, by, histogram in [
