@@ -1,7 +1,8 @@
-//! `switchboard check`: a line for each part, and an exit code.
+//! `switchboard check`: a line for each part, and an exit code. `switchboard health`: an exit code.
 
 use std::path::Path;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -71,4 +72,44 @@ async fn a_cluster_is_found_well_and_without_its_servers_it_is_not() {
     let mut expected = ALL_WELL;
     (expected[0].1, expected[1].1) = ("FAILED", "FAILED");
     assert_eq!((code, verdicts(&said)), (Some(1), expected.to_vec()), "{said}");
+}
+
+/// Runs `switchboard health` for a node at this address: its exit code and what it complained of.
+async fn health(ops_listen: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command.arg("health").env_clear().env("SWITCHBOARD_JWT_SECRET", SECRET).env("SWITCHBOARD_OPS_LISTEN", ops_listen);
+    let run = command.kill_on_drop(true).output().await.unwrap();
+    (run.status.code(), String::from_utf8(run.stderr).unwrap())
+}
+
+/// Answers the next connection with this, after it has asked; gives what it asked for.
+async fn answer(listener: &TcpListener, words: &str) -> String {
+    let (mut line, _) = listener.accept().await.unwrap();
+    let mut asked = vec![0; 1_024];
+    let length = line.read(&mut asked).await.unwrap();
+    line.write_all(words.as_bytes()).await.unwrap();
+    String::from_utf8_lossy(&asked[..length]).into_owned()
+}
+
+#[tokio::test]
+async fn a_node_that_answers_is_healthy_also_when_it_listens_on_every_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let everywhere = format!("0.0.0.0:{port}");
+    let good = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nalive\n";
+    let (asked, (code, said)) = tokio::join!(answer(&listener, good), health(&everywhere));
+    assert!(asked.starts_with("GET /livez HTTP/1.1\r\n"), "{asked}");
+    assert_eq!((code, &*said), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_or_says_anything_else_is_not_healthy() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let bad = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+    let (_, (code, said)) = tokio::join!(answer(&listener, bad), health(&address));
+    assert!(code == Some(1) && said.contains("does not say that it lives"), "{said}");
+    drop(listener);
+    let (code, said) = health(&address).await;
+    assert!(code == Some(1) && said.contains(&format!("no node answers on {address}")), "{said}");
 }
