@@ -213,6 +213,10 @@ class Divided:
         millis = round(self.seconds(duration) * 1000)
         return f"{millis}ms" if millis % 1000 else f"{millis // 1000}s"
 
+    def scrape(self):
+        """Never more often than each second: that would measure the machine."""
+        return SCRAPE if self.divisor == 1 else f"{max(1, round(self.seconds(SCRAPE)))}s"
+
     def expression(self, text):
         """Ranges in brackets; and `<1h>`, which stands for its number of seconds."""
         text = re.sub(r"\[(\d+[smhd])\]", lambda found: f"[{self.duration(found[1])}]", text)
@@ -231,7 +235,7 @@ def rules(divided):
         }
         for each in ALERTS
     ]
-    interval = divided.duration(SCRAPE)
+    interval = divided.scrape()
     return {
         "groups": [
             {"name": "switchboard-recorded", "interval": interval, "rules": recording},
@@ -247,9 +251,9 @@ def prometheus(divided, targets, alertmanager):
     }
     return {
         "global": {
-            "scrape_interval": divided.duration(SCRAPE),
-            "scrape_timeout": divided.duration("10s") if divided.divisor == 1 else divided.duration(SCRAPE),
-            "evaluation_interval": divided.duration(SCRAPE),
+            "scrape_interval": divided.scrape(),
+            "scrape_timeout": "10s" if divided.divisor == 1 else divided.scrape(),
+            "evaluation_interval": divided.scrape(),
         },
         "rule_files": ["rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
