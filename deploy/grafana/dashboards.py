@@ -162,6 +162,15 @@ NODES = [
         ("Clients that are slowed down", "Pauses in reading those that send too fast.", "cps",
          [(per_second("switchboard_websocket_pauses_total", "instance"), "{{instance}}")]),
     ]),
+    ("Presence", [
+        ("Users that it vouches for", "", "none",
+         [(f"sum by (instance) (switchboard_presence_users{{{OF}}})", "{{instance}}")]),
+        ("Users who come and go", "For good: after the grace.", "cps",
+         [(per_second("switchboard_presence_transitions_total", "instance, to"), "{{instance}} {{to}}")]),
+        ("Age of its lease", "Renewed every two seconds; after six, the others do without it.", "s",
+         [(f"time() - (max by (instance) (switchboard_presence_lease_renewed_timestamp_seconds{{{OF}}}) > 0)",
+           "{{instance}}")], 6),
+    ]),
     ("Polling", [
         ("Sessions that poll", "", "none", [(f"sum by (instance) (switchboard_polling_sessions{{{OF}}})", "{{instance}}")]),
         ("Requests that travelled", "Came to a gateway that does not hold their session.", "cps",

@@ -152,6 +152,12 @@ ALERTS = [
         "Gateway {{ $labels.instance }} believes that it hears Redis, and hears nothing", hides=["RepairSurge"],
     ),
     alert(
+        # It is renewed every two seconds and runs out after six; a node without Redis has none, and says 0.
+        "PresenceLeaseOld", "ticket", "1m",
+        "time() - (max by (instance) (switchboard_presence_lease_renewed_timestamp_seconds) > 0) > 10",
+        "Others take the users of gateway {{ $labels.instance }} for offline: it renewed its lease {{ $value | humanizeDuration }} ago",
+    ),
+    alert(
         "RepairSurge", "ticket", "10m",
         "switchboard:repaired:ratio_rate5m > 0.05"
         " and sum by (instance) (rate(switchboard_repaired_messages_total[5m])) > 0.5",

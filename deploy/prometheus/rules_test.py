@@ -163,6 +163,11 @@ CASES = [
     ("NodeDeaf", deaf(away=1), {"10m": None}),
     ("NodeDeaf", deaf(subscriptions=0), {"10m": None}),
     ("NodeDeaf", deaf(finds=0), {"10m": None}),
+    ("PresenceLeaseOld", [values('switchboard_presence_lease_renewed_timestamp_seconds{instance="a:1"}', "0+60x10 600+0x20")], {
+        "10m": None, "11m": None,
+        "15m": (THERE, "Others take the users of gateway a:1 for offline: it renewed its lease 5m 0s ago"),
+    }),
+    ("PresenceLeaseOld", [steady('switchboard_presence_lease_renewed_timestamp_seconds{instance="a:1"}', 0)], {"15m": None}),
     ("RepairSurge", repairs(120, 480), {
         "8m": None,
         "20m": (THERE, "20% of what gateway a:1 shows comes from the store, not the bus"),
