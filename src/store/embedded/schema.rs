@@ -10,8 +10,8 @@ use super::fault::{damaged, is_full};
 use super::row::{natural, signed};
 use crate::model::{Chance, Generation, StoreTime};
 
-/// The schema that this version writes. A file of a newer one is refused; there is no older one yet.
-const VERSION: i64 = 1;
+/// The schema that this version writes. A file of a newer one is refused, one of an older one is upgraded.
+const VERSION: i64 = 2;
 
 /// Marks the file as ours, for `file` and for us: "SWBD".
 const APPLICATION: i64 = 0x5357_4244;
@@ -32,7 +32,7 @@ const READER_CACHE_MEBIBYTES: i64 = 1;
 /// The log's file is cut to this when it starts over.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
-/// Messages lie in the order of their conversation, so that a page is one short walk; both keys of the port are keys
+/// The tables of version 1. Messages lie in the order of their conversation, so that a page is one short walk; both keys of the port are keys
 /// of the table. `recent` holds one row for each member of each conversation in which something was said.
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -87,6 +87,39 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What each later version adds, the second one first: new tables and columns only. A new file is made by all of them,
+/// so that it cannot differ from an old one that was upgraded.
+const ADDED: [&[&str]; 1] = [&[GROUPS]];
+
+/// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
+/// for their cursors, and is found by when they left in `departures`.
+const GROUPS: &str = "
+    ALTER TABLE messages ADD COLUMN event TEXT;
+    ALTER TABLE conversations ADD COLUMN last_event TEXT;
+    ALTER TABLE members ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE groups (
+        conversation BLOB NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        named INTEGER NOT NULL,
+        history INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE terms (
+        conversation BLOB NOT NULL,
+        user TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        PRIMARY KEY (conversation, user, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE departures (
+        user TEXT NOT NULL,
+        conversation BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (user, conversation)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX departures_by_time ON departures (user, at, conversation);
+";
+
 /// What a file says of itself.
 #[derive(Debug)]
 pub(super) struct Meta {
@@ -117,6 +150,10 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
     if found > VERSION {
         return Err(OpenError::Newer { file: place.file().to_owned(), found, known: VERSION });
     }
+    if found < VERSION {
+        upgrade(&mut connection, found).map_err(unusable)?;
+        tracing::info!(from = found, to = VERSION, "the store's file was upgraded");
+    }
     // What a crash left in the log goes into the file and to the disk before anybody reads it: after a failed fsync,
     // the log that was just read may exist in memory only. Without room for that, reads still go on.
     match checkpoint(&connection, Checkpoint::Truncate) {
@@ -135,12 +172,27 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
 fn create(connection: &mut Connection, chance: &dyn Chance) -> rusqlite::Result<()> {
     let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     creation.execute_batch(TABLES)?;
+    add(&creation, 1)?;
     creation.execute(
         "INSERT INTO meta (one, schema, generation, clock) VALUES (1, ?1, ?2, 0)",
         (VERSION, chance.bits().cast_signed()),
     )?;
     creation.pragma_update(None, "application_id", APPLICATION)?;
     creation.commit()
+}
+
+/// Brings a file of an older version up to this one, wholly or not at all.
+fn upgrade(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    add(&upgrade, found)?;
+    upgrade.execute("UPDATE meta SET schema = ?1", [VERSION])?;
+    upgrade.commit()
+}
+
+/// Adds what came after version `found`.
+fn add(connection: &Connection, found: i64) -> rusqlite::Result<()> {
+    let known = usize::try_from(found - 1).unwrap_or_default();
+    ADDED.iter().skip(known).flat_map(|step| step.iter()).try_for_each(|tables| connection.execute_batch(tables))
 }
 
 /// A connection for writing. There must be only one.
@@ -245,8 +297,35 @@ mod tests {
         connection.execute("UPDATE meta SET schema = ?1", [VERSION + 1]).unwrap();
         drop(connection);
         let refusal = open(&place, &SystemChance).unwrap_err();
-        assert!(matches!(refusal, OpenError::Newer { found: 2, known: 1, .. }), "{refusal}");
-        assert!(refusal.to_string().contains("newer version (schema 2, this one knows 1)"), "{refusal}");
+        assert!(matches!(refusal, OpenError::Newer { found: 3, known: 2, .. }), "{refusal}");
+        assert!(refusal.to_string().contains("newer version (schema 3, this one knows 2)"), "{refusal}");
+    }
+
+    #[test]
+    fn an_upgraded_file_is_like_a_new_one_and_keeps_what_it_held() {
+        let schema = |connection: &Connection| -> Vec<(String, Option<String>)> {
+            let mut all = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+            all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        };
+        let home = tempfile::tempdir().unwrap();
+        let (old, new) = (prepare(&home.path().join("old")).unwrap(), prepare(&home.path().join("new")).unwrap());
+        let first = Connection::open(old.file()).unwrap();
+        first.execute_batch(TABLES).unwrap();
+        first.pragma_update(None, "application_id", APPLICATION).unwrap();
+        first
+            .execute_batch(
+                "INSERT INTO meta (one, schema, generation, clock) VALUES (1, 1, 77, 5);
+                 INSERT INTO profiles (user, name, email) VALUES ('ann', 'Ann', '');",
+            )
+            .unwrap();
+        drop(first);
+        let (upgraded, meta) = open(&old, &SystemChance).unwrap();
+        assert_eq!((meta.generation, meta.clock), (Generation(77), StoreTime(5)));
+        assert_eq!(integer(&upgraded, "SELECT schema FROM meta").unwrap(), VERSION);
+        assert_eq!(integer(&upgraded, "SELECT count(*) FROM profiles").unwrap(), 1);
+        assert_eq!(schema(&upgraded), schema(&open(&new, &SystemChance).unwrap().0));
+        drop(upgraded);
+        open(&old, &SystemChance).unwrap();
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const CURSORS: &str = "cursors";
 /// The collection of profiles.
 pub(super) const PROFILES: &str = "profiles";
+/// The collection of who left which group last, and when: so that whoever was away then is told.
+pub(super) const DEPARTURES: &str = "departures";
 /// The collection of what holds for the store as a whole.
 pub(super) const META: &str = "meta";
 
@@ -26,8 +28,12 @@ pub(super) const KEY_INDEX: &str = "key";
 /// The index over member, activity and conversation: it answers lists and questions about activity in their order.
 pub(super) const MEMBER_INDEX: &str = "member";
 
-/// The version of all this. A store of a later version is refused.
-const VERSION: i32 = 1;
+/// The index over who left, when, and what: it answers questions about activity beside [`MEMBER_INDEX`].
+pub(super) const DEPARTED_INDEX: &str = "departed";
+
+/// The version of all this. A store of a later version is refused, one of an earlier one is raised to it: the documents
+/// of an earlier one are still what they were. A node of an earlier version that is running then stops being ready.
+const VERSION: i32 = 2;
 /// The document of `meta` that says which history this is.
 const STORE: &str = "store";
 /// "A collection of that name exists."
@@ -79,15 +85,18 @@ pub(super) async fn create(
     create_index(database, session, MESSAGES, key).await?;
     let member = doc! { "key": { "m": 1, "at": 1, "_id": 1 }, "name": MEMBER_INDEX };
     create_index(database, session, CONVERSATIONS, member).await?;
+    let departed = doc! { "key": { "u": 1, "at": 1, "c": 1 }, "name": DEPARTED_INDEX };
+    create_index(database, session, DEPARTURES, departed).await?;
     let new = doc! { "$setOnInsert": { "generation": generation.0.cast_signed(), "version": VERSION } };
-    let meta = database
-        .collection::<Document>(META)
-        .find_one_and_update(doc! { "_id": STORE }, new)
-        .upsert(true)
+    let meta = database.collection::<Document>(META);
+    meta.update_one(doc! { "_id": STORE }, new).upsert(true).session(&mut *session).await?;
+    let raise = doc! { "$max": { "version": VERSION } };
+    let meta = meta
+        .find_one_and_update(doc! { "_id": STORE }, raise)
         .return_document(ReturnDocument::After)
         .session(session)
         .await?;
-    Meta::read(&meta.ok_or_else(|| Error::custom("the upsert into `meta` answered nothing"))?).map(Some)
+    Meta::read(&meta.ok_or_else(|| Error::custom("the update of `meta` answered nothing"))?).map(Some)
 }
 
 async fn create_messages(database: &Database, session: &mut ClientSession) -> Result<()> {

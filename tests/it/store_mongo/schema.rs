@@ -58,8 +58,19 @@ async fn a_schema_of_a_later_version_is_refused_and_left_alone() {
     let own = own("later").await;
     let meta = doc! { "_id": "store", "generation": 7_i64, "version": 99 };
     own.database.collection("meta").insert_one(meta).await.unwrap();
-    assert_eq!(refusal(&own.uri).await, ConnectError::Newer { found: 99, known: 1 });
+    assert_eq!(refusal(&own.uri).await, ConnectError::Newer { found: 99, known: 2 });
     assert_eq!(own.database.list_collection_names().await.unwrap(), ["meta"]);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_raised_to_this_one() {
+    let own = own("earlier").await;
+    let generation = connect(&own.uri).await.generation();
+    let meta = own.database.collection::<Document>("meta");
+    meta.update_one(doc! { "_id": "store" }, doc! { "$set": { "version": 1 } }).await.unwrap();
+    assert_eq!(connect(&own.uri).await.generation(), generation, "the same history");
+    let raised = meta.find_one(doc! { "_id": "store" }).await.unwrap().unwrap();
+    assert_eq!(raised.get_i32("version"), Ok(2));
 }
 
 #[tokio::test]
