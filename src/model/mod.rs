@@ -10,6 +10,7 @@ mod identity;
 mod ids;
 pub mod limits;
 mod message;
+mod presence;
 
 pub use as_of::{AsOf, AsOfError};
 pub use clock::{Chance, Clock, StoreTime, SystemChance, SystemClock, Timestamp};
@@ -18,3 +19,4 @@ pub use error::{Code, Refusal};
 pub use identity::{Identity, Role};
 pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId, Seq, UserId};
 pub use message::{Message, NewMessage};
+pub use presence::{Appearance, Presence, Seen, Whereabouts};
