@@ -16,8 +16,8 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Role, Seq, StoreTime,
-    Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Presence, Preview, Role, Seen,
+    Seq, StoreTime, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Fault, Member, Row, Sent};
@@ -119,11 +119,18 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn presence()(online in any::<bool>(), at in proptest::option::of(any::<u64>())) -> Presence {
+        Presence { online, last_seen: at.map(Timestamp).filter(|_| !online) }
+    }
+}
+
+prop_compose! {
     fn row()(
         conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
-        members in proptest::collection::vec((user(), text()), 0..3),
+        members in proptest::collection::vec((user(), text(), presence()), 0..3),
     ) -> Row {
-        let members = members.into_iter().map(|(user, name)| Member { user, name }).collect();
+        let member = |(user, name, presence)| Member { user, name, presence };
+        let members = members.into_iter().map(member).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
         Row { conversation, kind: Kind::Direct, members, last_seq, last, unread }
@@ -163,6 +170,7 @@ impl Ingredients {
     fn frames(&self) -> Vec<ServerFrame> {
         let Message { conversation, at, .. } = self.message;
         let message = Arc::new(self.message.clone());
+        let seen = |member: &Member| Seen { user: member.user.clone(), presence: member.presence };
         let frames = vec![
             ServerFrame::Welcome { user: self.user.clone(), role: Role::Admin, as_of: self.as_of, expires: at },
             ServerFrame::Resumed { continued: self.messages.len() },
@@ -172,6 +180,8 @@ impl Ingredients {
             ServerFrame::Typing { conversation, user: self.user.clone(), active: self.flag, expires_ms: self.number },
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Presence { users: self.rows.iter().flat_map(|row| &row.members).map(seen).collect() },
+            ServerFrame::Appeared { offline: self.flag },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -194,6 +204,8 @@ impl Ingredients {
                 | ServerFrame::Typing { .. }
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
+                | ServerFrame::Presence { .. }
+                | ServerFrame::Appeared { .. }
                 | ServerFrame::Refreshed { .. }
                 | ServerFrame::Error(_)
                 | ServerFrame::Reconnect { .. }
@@ -221,6 +233,8 @@ impl Ingredients {
             json!({ "type": "typing", "to": self.user, "active": self.flag }),
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
+            json!({ "type": "watch", "users": [self.user, self.user] }),
+            json!({ "type": "appear", "offline": self.flag }),
             json!({ "type": "refresh", "token": text }),
             json!({ "type": "ping" }),
         ]
@@ -232,6 +246,7 @@ impl Ingredients {
         let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
         let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
         let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
+        let presence = Envelope::Presence { users: vec![self.user.clone()] };
         let packets = [
             r#"0/custom?a=b,{"token":"x"}"#,
             r#"2["message",1,"2",{"3":[true,null]}]"#,
@@ -244,7 +259,7 @@ impl Ingredients {
         let asked =
             relay::Frame::Reply { id: 1, reply: relay::Reply::Done { payload: "2".into(), is_authenticated: true } };
         let relayed = asked.encode().map(|bytes| bytes.to_vec());
-        let announced = [message.encode().to_vec(), receipt.encode().to_vec()];
+        let announced = [message.encode().to_vec(), receipt.encode().to_vec(), presence.encode().to_vec()];
         json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }

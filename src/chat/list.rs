@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::directory::not_yours;
 use super::{Chat, Membership, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
-use crate::model::{Code, ConversationId, Identity, Profile, Refusal, StoreTime, Summary, UserId};
+use crate::model::{Code, ConversationId, Identity, Presence, Profile, Refusal, StoreTime, Summary, UserId};
 use crate::store::Behind;
 use crate::wire::server::{Member, Row};
 
@@ -53,26 +53,30 @@ impl Chat {
         }
         let ids: Vec<ConversationId> = summaries.iter().map(|summary| summary.conversation.id).collect();
         let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
-        let names = self.names(&summaries).await?;
-        Ok(summaries.into_iter().zip(unread).map(|(summary, unread)| row(summary, unread, &names)).collect())
-    }
-
-    async fn names(&self, summaries: &[Summary]) -> Result<HashMap<UserId, String>, Refusal> {
         let mut people: Vec<UserId> = summaries.iter().flat_map(|s| s.conversation.members.iter().cloned()).collect();
         people.sort();
         people.dedup();
-        let profiles = self.store.profiles(&people).await.map_err(|error| unavailable(&error))?;
-        let named =
-            |(user, profile): (UserId, Option<Profile>)| Some((user, profile?.name)).filter(|(_, n)| !n.is_empty());
-        Ok(people.into_iter().zip(profiles).filter_map(named).collect())
+        let names = self.names(&people).await?;
+        let presences = self.presences(&people).await?;
+        let row = |(summary, unread)| row(summary, unread, &names, &presences);
+        Ok(summaries.into_iter().zip(unread).map(row).collect())
+    }
+
+    async fn names(&self, people: &[UserId]) -> Result<HashMap<UserId, String>, Refusal> {
+        let profiles = self.store.profiles(people).await.map_err(|error| unavailable(&error))?;
+        let named = |(user, profile): (&UserId, Option<Profile>)| {
+            Some((user.clone(), profile?.name)).filter(|(_, name)| !name.is_empty())
+        };
+        Ok(people.iter().zip(profiles).filter_map(named).collect())
     }
 }
 
-fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>) -> Row {
+fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>, presences: &HashMap<UserId, Presence>) -> Row {
     let Summary { conversation, last_seq, last, .. } = summary;
     let member = |user: UserId| {
         let name = names.get(&user).cloned().unwrap_or_else(|| user.to_string());
-        Member { user, name }
+        let presence = presences.get(&user).copied().unwrap_or_default();
+        Member { user, name, presence }
     };
     let members = conversation.members.into_iter().map(member).collect();
     Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread }

@@ -15,6 +15,7 @@ mod lane;
 mod lanes;
 mod list;
 mod metrics;
+mod presence;
 mod profile;
 mod read;
 mod receipts;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::model::{Chance, Clock, ConversationId, Identity, Refusal};
+use crate::presence::Presence;
 use crate::store::{Store, StoreClock, StoreError};
 
 pub use directory::Membership;
@@ -44,6 +46,8 @@ pub struct Ports {
     pub store_clock: Arc<StoreClock>,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -55,6 +59,7 @@ pub struct Chat {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    presence: Arc<dyn Presence>,
     directory: Arc<directory::Directory>,
     announcer: Arc<announce::Announcer>,
     lanes: lanes::Lanes,
@@ -64,7 +69,7 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, bus, clock, chance } = ports;
+        let Ports { store, store_clock, bus, presence, clock, chance } = ports;
         let directory = Arc::new(directory::Directory::new(store.clone()));
         let announcer = Arc::new(announce::Announcer::new(bus));
         let stages = metrics::Stages::new();
@@ -77,7 +82,7 @@ impl Chat {
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        Self { store, clock, chance, directory, announcer, lanes }
+        Self { store, clock, chance, presence, directory, announcer, lanes }
     }
 
     /// The conversation, and as whom they are a member.

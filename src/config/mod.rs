@@ -62,6 +62,8 @@ pub struct Config {
     pub node_label: Option<String>,
     /// How long a node that is told to stop may take, at most one hour.
     pub drain: Duration,
+    /// How long a user is taken for online after their last connection ended, at most five minutes.
+    pub presence_grace: Duration,
     /// What is logged, and how.
     pub log: Log,
     /// How much of everything.

@@ -12,6 +12,8 @@ use crate::wire::{Form, ServerFrame};
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
+/// What a user costs whose presence is told, about, in bytes.
+const SEEN_BYTES: usize = 96;
 
 /// One thing that waits for a socket.
 #[derive(Debug, Clone)]
@@ -90,6 +92,7 @@ impl Item {
             Self::Answer(frame) => match &**frame {
                 ServerFrame::Sent(sent) => cost(&sent.message),
                 ServerFrame::History { messages, .. } => messages.iter().map(cost).sum::<usize>() + FRAME_BYTES,
+                ServerFrame::Presence { users } => FRAME_BYTES + users.len() * SEEN_BYTES,
                 ServerFrame::Conversations { conversations, .. } => (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES,
                 _ => FRAME_BYTES,
             },

@@ -91,6 +91,25 @@ impl Outbox {
         }
     }
 
+    /// Queues what has changed of those whom the session watches. Without room it is owed: later the session is told of
+    /// all of them.
+    pub(super) fn push_presence(&self, frame: ServerFrame) {
+        let mut queue = self.lock();
+        if queue.open && queue.has_room() && !queue.owes_presence {
+            queue.push(frame.into());
+            drop(queue);
+            self.wake.notify_one();
+        } else {
+            queue.owes_presence = true;
+        }
+    }
+
+    /// Whether presence is owed that there is room for now; then it counts as paid.
+    pub(super) fn takes_owed_presence(&self) -> bool {
+        let mut queue = self.lock();
+        queue.owes_presence && queue.bytes <= OUTBOX_BYTES_MAX / 4 && std::mem::take(&mut queue.owes_presence)
+    }
+
     /// Takes the next frame.
     #[must_use]
     pub fn pop(&self) -> Option<Item> {

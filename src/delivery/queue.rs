@@ -37,6 +37,8 @@ pub(super) struct Queue {
     /// Where conversations without a position start.
     pub(super) start: StoreTime,
     pub(super) open: bool,
+    /// Whether a change of presence found no room.
+    pub(super) owes_presence: bool,
 }
 
 impl Queue {
@@ -55,6 +57,7 @@ impl Queue {
             as_of,
             start,
             open: false,
+            owes_presence: false,
         }
     }
 

@@ -27,6 +27,7 @@ use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock, NodeId, Refusal};
+use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Rate, Services};
 use crate::store::{Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
@@ -43,6 +44,10 @@ pub struct Parts {
     pub bus: Arc<dyn Bus>,
     /// What the bus tells this node.
     pub events: mpsc::Receiver<BusEvent>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
+    /// What presence tells this node.
+    pub comings_and_goings: mpsc::Receiver<PresenceEvent>,
     /// Who may come in.
     pub verifier: Arc<Verifier>,
     /// Makes tokens for whoever asks: only for development.
@@ -87,6 +92,8 @@ pub struct Node {
     sessions: TaskTracker,
     accepting: JoinHandle<()>,
     settings: Settings,
+    presence: Arc<dyn Presence>,
+    clock: Arc<dyn Clock>,
     _keeping: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -106,12 +113,14 @@ impl Node {
         let (stop_accepting, drain_sessions) = (CancellationToken::new(), CancellationToken::new());
         let sessions = TaskTracker::new();
 
-        let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
+        let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder } =
+            parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
             bus: bus.clone(),
+            presence: presence.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
         }));
@@ -120,9 +129,11 @@ impl Node {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
                 bus: bus.clone(),
+                presence: presence.clone(),
                 clock: clock.clone(),
             },
             events,
+            comings_and_goings,
         ));
         let services = Arc::new(Services {
             chat: chat.clone(),
@@ -180,7 +191,7 @@ impl Node {
             .merge(engineio::routes("/socket.io/", engine))
             .merge(profile::routes(Arc::new(frontends)))
             .merge(rest::routes(Arc::new(api)))
-            .merge(page::routes(page::Page { minter, clock }))
+            .merge(page::routes(page::Page { minter, clock: clock.clone() }))
             .fallback(rest::nothing_there);
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
@@ -189,7 +200,18 @@ impl Node {
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));
         let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
         let _keeping = keeping.into_iter().map(AbortOnDropHandle::new).collect();
-        Ok(Self { address, leaving, stop_accepting, drain_sessions, sessions, accepting, settings, _keeping })
+        Ok(Self {
+            address,
+            leaving,
+            stop_accepting,
+            drain_sessions,
+            sessions,
+            accepting,
+            settings,
+            presence,
+            clock,
+            _keeping,
+        })
     }
 
     /// Where clients connect.
@@ -211,7 +233,10 @@ impl Node {
             self.sessions.wait().await;
             let _ = self.accepting.await;
         };
-        timeout(self.settings.drain, all).await.is_ok()
+        let in_time = timeout(self.settings.drain, all).await.is_ok();
+        // Whoever was here is somewhere else in a moment: nobody is told that they left, until it turns out that they did.
+        self.presence.withdraw(self.clock.now()).await;
+        in_time
     }
 }
 

@@ -20,6 +20,8 @@ impl Live {
             ClientFrame::History(history) => self.on_history(&history),
             ClientFrame::Conversations(page) => self.on_conversations(page),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
+            ClientFrame::Watch { users } => self.on_watch(users),
+            ClientFrame::Appear { offline } => self.on_appear(offline),
             ClientFrame::Refresh { token } => self.on_refresh(token),
             ClientFrame::Ping {} => {
                 let as_of = self.services.delivery.as_of(&self.outbox);
@@ -171,7 +173,7 @@ impl Live {
         }));
     }
 
-    fn refuse(&self, refusal: Refusal) {
+    pub(super) fn refuse(&self, refusal: Refusal) {
         self.outbox.push(refused(&self.services, refusal, None));
     }
 
@@ -181,7 +183,11 @@ impl Live {
     }
 }
 
-fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
+pub(super) fn refused(
+    services: &super::Services,
+    refusal: Refusal,
+    conversation: Option<ConversationId>,
+) -> ServerFrame {
     services.metrics.refused(refusal.code);
     ServerFrame::Error(Fault { conversation, ..refusal.into() })
 }

@@ -1,10 +1,11 @@
-//! What is kept: messages, conversations, people. Three narrow ports, each stating what it guarantees; the
+//! What is kept: messages, conversations, people. Narrow ports, each stating what it guarantees; the
 //! implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
 //!
 //! Every call resolves within [`ATTEMPT_WAIT`](crate::model::limits::ATTEMPT_WAIT); a write that did not answer by then
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod appearances;
 mod archive;
 mod clock;
 pub mod embedded;
@@ -12,6 +13,7 @@ pub mod mongo;
 
 use async_trait::async_trait;
 
+pub use appearances::Appearances;
 pub use archive::Archive;
 pub use clock::StoreClock;
 
@@ -151,6 +153,10 @@ pub trait Conversations: Send + Sync + 'static {
 
     /// A page of one user's conversations in which something was said, by (activity, id) descending, at most `limit`.
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError>;
+
+    /// Which of these others (at most [`WATCHED_USERS_MAX`](crate::model::limits::WATCHED_USERS_MAX)) are, with the user,
+    /// members of some conversation in which something was said; in the order given.
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError>;
 }
 
 /// Under which name it is [agreed](People::agree) whom users of older pages see in place of the team.
@@ -190,7 +196,7 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People {
+pub trait Store: Messages + Conversations + People + Appearances {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

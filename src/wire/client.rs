@@ -29,6 +29,16 @@ pub enum ClientFrame {
     History(History),
     /// A page of the conversation list.
     Conversations(Conversations),
+    /// Whom this session watches from now on, in place of all before.
+    Watch {
+        /// Who.
+        users: Vec<UserId>,
+    },
+    /// Whether the user appears offline to others, whatever they do.
+    Appear {
+        /// Whether they do.
+        offline: bool,
+    },
     /// A newer token for the same subject.
     Refresh {
         /// The token.

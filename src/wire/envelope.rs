@@ -48,6 +48,13 @@ pub enum Envelope {
         #[serde(rename = "a")]
         active: bool,
     },
+    /// These users came, left or changed how they appear: whoever watches them asks about them. For every node.
+    #[serde(rename = "p")]
+    Presence {
+        /// Who.
+        #[serde(rename = "u")]
+        users: Vec<UserId>,
+    },
 }
 
 /// Bytes from the bus that this node cannot read.

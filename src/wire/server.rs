@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Role, Seq, Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Presence, Preview, Refusal, Role, Seen, Seq,
+    Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -52,6 +53,16 @@ pub enum ServerFrame {
         active: bool,
         /// How long this holds at most, unless it is said again.
         expires_ms: u64,
+    },
+    /// Who of those the session watches is online: the answer to `watch`, and what has changed since.
+    Presence {
+        /// Each of them, and what there is to see.
+        users: Vec<Seen>,
+    },
+    /// The answer to `appear`.
+    Appeared {
+        /// Whether the user appears offline to others now.
+        offline: bool,
     },
     /// The answer to `history`.
     History {
@@ -138,6 +149,9 @@ pub struct Member {
     pub user: UserId,
     /// Their display name; their id where none is known.
     pub name: String,
+    /// Whether they are online, and when they were last seen.
+    #[serde(flatten)]
+    pub presence: Presence,
 }
 
 /// Why a request was not done.

@@ -17,6 +17,10 @@ mod native_door;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod presence_contract;
+#[cfg(test)]
+mod presence_redis_faults;
+#[cfg(test)]
 mod protocol_doc;
 #[cfg(test)]
 mod repairs;

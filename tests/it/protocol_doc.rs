@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
-use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
+use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seen, Seq, Timestamp};
 use switchboard::wire::server::{Fault, Member, Row, Sent};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
@@ -31,15 +31,29 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Typing(_) => "typing",
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
+        ClientFrame::Watch { .. } => "watch",
+        ClientFrame::Appear { .. } => "appear",
         ClientFrame::Refresh { .. } => "refresh",
         ClientFrame::Ping {} => "ping",
     }
 }
 
-const CLIENT_FRAMES: [&str; 10] =
-    ["hello", "resume", "send", "read", "delivered", "typing", "history", "conversations", "refresh", "ping"];
+const CLIENT_FRAMES: [&str; 12] = [
+    "hello",
+    "resume",
+    "send",
+    "read",
+    "delivered",
+    "typing",
+    "history",
+    "conversations",
+    "watch",
+    "appear",
+    "refresh",
+    "ping",
+];
 
-const SERVER_FRAMES: [&str; 12] = [
+const SERVER_FRAMES: [&str; 14] = [
     "welcome",
     "resumed",
     "sent",
@@ -48,6 +62,8 @@ const SERVER_FRAMES: [&str; 12] = [
     "typing",
     "history",
     "conversations",
+    "presence",
+    "appeared",
     "refreshed",
     "error",
     "reconnect",
@@ -127,6 +143,12 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
+        "presence" => {
+            let users = example["users"].as_array().unwrap();
+            let seen = |seen: &Value| serde_json::from_value::<Seen>(seen.clone()).unwrap();
+            value(&ServerFrame::Presence { users: users.iter().map(seen).collect() })
+        }
+        "appeared" => value(&ServerFrame::Appeared { offline: example["offline"].as_bool().unwrap() }),
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "error" => {
             let key = example["key"].as_str().map(|key| key.parse().unwrap());
@@ -154,6 +176,7 @@ fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
+        presence: serde_json::from_value(member.clone()).unwrap(),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
@@ -267,6 +290,7 @@ fn the_limits_are_those_of_the_code() {
         ("sends waiting in one conversation, on one node", grouped(bound::LANE_SENDS_MAX)),
         ("bytes waiting for one connection", grouped(bound::OUTBOX_BYTES_MAX)),
         ("conversations in which one connection was sent something", grouped(bound::POSITIONS_MAX)),
+        ("users that one connection watches", grouped(bound::WATCHED_USERS_MAX)),
         ("nesting of a MessagePack value", grouped(bound::NESTING_DEPTH_MAX)),
         ("frames that were not understood", grouped(bound::BAD_FRAMES_MAX as usize)),
         ("time until `hello`", seconds(bound::HELLO_WAIT)),

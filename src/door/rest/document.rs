@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{conversations, cursors, messages, unread, users};
+use super::{conversations, cursors, messages, presence, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -103,6 +103,8 @@ pub(super) enum KeyReused {
         cursors::read,
         cursors::delivered,
         cursors::receipts,
+        presence::of,
+        presence::appear,
         unread::count,
         users::profile,
         users::set_profile,

@@ -14,6 +14,7 @@ pub(in crate::door) mod input;
 mod messages;
 mod metrics;
 mod pace;
+mod presence;
 pub(in crate::door) mod problem;
 mod shapes;
 mod unread;
@@ -103,6 +104,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
         ("/messages", post(messages::send)),
+        ("/presence", get(presence::of).put(presence::appear)),
         ("/unread", get(unread::count)),
         ("/users/{id}", get(users::profile).put(users::set_profile)),
     ]

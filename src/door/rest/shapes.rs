@@ -72,6 +72,12 @@ struct Member {
     user: model::UserId,
     /// Their display name; their id where none is known.
     name: String,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
 }
 
 /// The last message of a conversation.
@@ -116,7 +122,13 @@ impl From<server::Row> for Conversation {
             model::Kind::Direct => Kind::Direct,
             model::Kind::Support => Kind::Support,
         };
-        let members = members.into_iter().map(|server::Member { user, name }| Member { user, name }).collect();
+        let member = |server::Member { user, name, presence: model::Presence { online, last_seen } }| Member {
+            user,
+            name,
+            online,
+            last_seen,
+        };
+        let members = members.into_iter().map(member).collect();
         let last = last.map(|model::Preview { seq, from, at, text }| Preview { seq, from, at, text });
         Self { conversation, kind, members, last_seq, last, unread }
     }
@@ -194,6 +206,45 @@ impl From<chat::Unread> for Unread {
         let shape = |(conversation, unread)| UnreadConversation { conversation, unread };
         Self { total, conversations: conversations.into_iter().map(shape).collect(), more }
     }
+}
+
+/// Whether somebody is online.
+#[derive(Debug, Serialize, ToSchema)]
+struct Presence {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
+}
+
+/// Who is online.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Presences {
+    /// Each of those who were asked about, in their order.
+    users: Vec<Presence>,
+}
+
+impl From<Vec<model::Seen>> for Presences {
+    fn from(seen: Vec<model::Seen>) -> Self {
+        let shape = |model::Seen { user, presence: model::Presence { online, last_seen } }| Presence {
+            user,
+            online,
+            last_seen,
+        };
+        Self { users: seen.into_iter().map(shape).collect() }
+    }
+}
+
+/// How you appear to others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Appearing {
+    /// Whether as offline, whatever you do.
+    pub(super) offline: bool,
 }
 
 /// What is known of a person.

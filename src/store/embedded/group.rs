@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::appearances;
 use super::changes;
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
-use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, Timestamp, UserId};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, StoreError};
 
@@ -42,6 +43,14 @@ pub(super) enum Write {
         on: &'static str,
         proposal: String,
     },
+    /// When users were last seen.
+    Seen(Vec<(UserId, Timestamp)>),
+    /// Whether a user appears offline.
+    Appear {
+        user: UserId,
+        offline: bool,
+        at: Timestamp,
+    },
 }
 
 impl Write {
@@ -55,7 +64,8 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
-            Self::Open(_) | Self::Advance { .. } => EACH,
+            Self::Open(_) | Self::Advance { .. } | Self::Appear { .. } => EACH,
+            Self::Seen(users) => EACH * users.len(),
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
         }
@@ -210,6 +220,8 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         }
         Write::PutProfile { user, profile } => changes::put_profile(connection, user, profile).map(|()| true),
         Write::Agree { on, proposal } => changes::agree(connection, on, proposal),
+        Write::Seen(users) => appearances::note_seen(connection, users).map(|()| true),
+        Write::Appear { user, offline, at } => appearances::set(connection, user, *offline, *at).map(|()| true),
     }
 }
 

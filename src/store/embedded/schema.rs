@@ -89,7 +89,7 @@ const TABLES: &str = "
 
 /// What each later version adds, the second one first: new tables and columns only. A new file is made by all of them,
 /// so that it cannot differ from an old one that was upgraded.
-const ADDED: [&[&str]; 1] = [&[GROUPS]];
+const ADDED: [&[&str]; 1] = [&[GROUPS, APPEARANCES]];
 
 /// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
 /// for their cursors, and is found by when they left in `departures`.
@@ -118,6 +118,15 @@ const GROUPS: &str = "
         PRIMARY KEY (user, conversation)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX departures_by_time ON departures (user, at, conversation);
+";
+
+/// How users appear to others: when they were last seen, if they ever were, and whether they wish to be shown as offline.
+const APPEARANCES: &str = "
+    CREATE TABLE appearances (
+        user TEXT NOT NULL PRIMARY KEY,
+        seen INTEGER,
+        offline INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file says of itself.

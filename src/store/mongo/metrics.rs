@@ -32,10 +32,14 @@ pub(super) enum Operation {
     OpenAll,
     AdvanceAll,
     PutProfiles,
+    Acquainted,
+    Seen,
+    Appear,
+    Appearances,
 }
 
 impl Operation {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 27] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -59,6 +63,10 @@ impl Operation {
         Self::OpenAll,
         Self::AdvanceAll,
         Self::PutProfiles,
+        Self::Acquainted,
+        Self::Seen,
+        Self::Appear,
+        Self::Appearances,
     ];
 
     const fn name(self) -> &'static str {
@@ -86,6 +94,10 @@ impl Operation {
             Self::OpenAll => "open_all",
             Self::AdvanceAll => "advance_all",
             Self::PutProfiles => "put_profiles",
+            Self::Acquainted => "acquainted",
+            Self::Seen => "seen",
+            Self::Appear => "appear",
+            Self::Appearances => "appearances",
         }
     }
 
@@ -106,6 +118,8 @@ impl Operation {
                 | Self::OpenAll
                 | Self::AdvanceAll
                 | Self::PutProfiles
+                | Self::Seen
+                | Self::Appear
         )
     }
 }

@@ -3,6 +3,7 @@
 //! A message is one document whose key is (conversation, place) and which carries a unique digest of (sender, client
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
+mod appearances;
 mod archive;
 pub mod classic;
 mod connect;

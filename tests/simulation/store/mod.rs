@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile, Seq,
-    StoreTime, Summary, UserId,
+    Activity, Appearance, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile,
+    Seq, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+    Appearances, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
 };
 use tokio::time::{Instant, sleep};
 
@@ -214,6 +214,10 @@ impl Conversations for SimStore {
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
         self.read(|book| book.list(user, behind, limit)).await
     }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        self.read(|book| book.acquainted(user, others)).await
+    }
 }
 
 #[async_trait]
@@ -246,6 +250,21 @@ impl People for SimStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         self.write(|book| book.agree(on, proposal)).await
+    }
+}
+
+#[async_trait]
+impl Appearances for SimStore {
+    async fn seen(&self, users: &[(UserId, Timestamp)]) -> Result<(), StoreError> {
+        self.write(|book| book.seen(users)).await
+    }
+
+    async fn appear(&self, user: &UserId, offline: bool, at: Timestamp) -> Result<(), StoreError> {
+        self.write(|book| book.appear(user, offline, at)).await
+    }
+
+    async fn appearances(&self, users: &[UserId]) -> Result<Vec<Appearance>, StoreError> {
+        self.read(|book| book.appearances(users)).await
     }
 }
 
