@@ -228,3 +228,88 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Item;
+    use crate::model::{AsOf, Generation, StoreTime, Timestamp};
+
+    const ONLINE: Presence = Presence { online: true, last_seen: None };
+    const OFFLINE: Presence = Presence { online: false, last_seen: Some(Timestamp(7)) };
+
+    fn user(name: &str) -> UserId {
+        name.parse().unwrap()
+    }
+
+    fn outbox() -> Arc<Outbox> {
+        let as_of = AsOf { generation: Generation(1), at: StoreTime(0) };
+        let outbox = Outbox::new(vec![user("me")], as_of, StoreTime(0));
+        outbox.open(ServerFrame::Resumed { continued: 0 });
+        let _ = outbox.pop();
+        Arc::new(outbox)
+    }
+
+    fn watchers() -> Watchers {
+        Watchers::new(metrics::gauge!("test"))
+    }
+
+    fn told(outbox: &Outbox) -> Vec<(String, bool)> {
+        let Some(Item::Answer(frame)) = outbox.pop() else { return Vec::new() };
+        let ServerFrame::Presence { users } = *frame else { panic!("{frame:?}") };
+        let mut told: Vec<_> = users.iter().map(|seen| (seen.user.to_string(), seen.presence.online)).collect();
+        told.sort();
+        told
+    }
+
+    fn of(user: &str, online: bool) -> (String, bool) {
+        (user.to_owned(), online)
+    }
+
+    #[tokio::test]
+    async fn a_session_is_answered_first_and_then_told_what_changes() {
+        let (watchers, me) = (watchers(), outbox());
+        watchers.watch(&me, vec![user("ann"), user("bob")]);
+        let mut asked = watchers.to_ask(10);
+        asked.sort();
+        assert_eq!(asked, [user("ann"), user("bob")]);
+        watchers.found(vec![(user("ann"), Some(ONLINE)), (user("bob"), None)]);
+        watchers.asked(&me).await;
+        assert_eq!(told(&me), [], "not before its answer");
+        watchers.answer(&me, vec![user("ann"), user("bob"), user("stranger")]);
+        assert_eq!(told(&me), [of("ann", true), of("bob", false), of("stranger", false)]);
+        watchers.found(vec![(user("ann"), Some(ONLINE)), (user("stranger"), Some(ONLINE))]);
+        assert_eq!(told(&me), [], "no news, and nothing of strangers");
+        watchers.found(vec![(user("ann"), None), (user("bob"), Some(ONLINE))]);
+        assert_eq!(told(&me), [of("bob", true)], "where nobody can say, nothing changes");
+        watchers.doubt(vec![user("ann"), user("stranger")]);
+        assert_eq!(watchers.to_ask(10), [user("ann")]);
+        watchers.watch(&me, vec![user("bob")]);
+        assert_eq!(watchers.to_ask(10), [], "who is known need not be asked about");
+        watchers.answer(&me, vec![user("bob")]);
+        assert_eq!(told(&me), [of("bob", true)]);
+        watchers.leave(&me);
+        assert!(watchers.state().watched.is_empty() && watchers.state().sessions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_found_no_room_is_told_later_and_whole() {
+        let (watchers, me) = (watchers(), outbox());
+        watchers.watch(&me, vec![user("ann"), user("bob")]);
+        watchers.found(vec![(user("ann"), Some(ONLINE)), (user("bob"), Some(ONLINE))]);
+        watchers.answer(&me, Vec::new());
+        while !me.is_full() {
+            me.push(ServerFrame::Resumed { continued: 1 });
+        }
+        watchers.found(vec![(user("ann"), Some(OFFLINE))]);
+        assert!(!me.takes_owed_presence(), "there is no room yet");
+        while me.pop().is_some() {}
+        watchers.found(vec![(user("bob"), Some(OFFLINE))]);
+        assert_eq!(told(&me), [], "what is owed comes first");
+        assert!(me.takes_owed_presence() && !me.takes_owed_presence());
+        watchers.tell_again(&me);
+        assert_eq!(told(&me), [of("ann", false), of("bob", false)]);
+        watchers.found(vec![(user("ann"), Some(ONLINE))]);
+        assert_eq!(told(&me), [of("ann", true)]);
+    }
+}

@@ -144,6 +144,9 @@ fn causes() -> Vec<Cause> {
         cause("/conversations/{id}/receipts", "get", 400, "/conversations/x/receipts", "ann", None),
         cause("/conversations/{id}/receipts", "get", 403, &format!("{none}/receipts"), "ann", None),
         cause("/unread", "get", 200, "/unread", "ann", None),
+        cause("/presence", "get", 200, "/presence?users=ann,bob", "ann", None),
+        cause("/presence", "get", 400, "/presence", "ann", None),
+        cause("/presence", "put", 200, "/presence", "ann", Some(json!({ "offline": false }))),
         cause("/users/{id}", "get", 200, "/users/ann", "ann", None),
         cause("/users/{id}", "get", 400, "/users/%20", "ann", None),
         cause("/users/{id}", "get", 404, "/users/eve", "ann", None),
@@ -162,6 +165,7 @@ fn causes() -> Vec<Cause> {
         ("/conversations/{id}/delivered", "post", format!("{one}/delivered")),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
+        ("/presence", "put", "/presence".to_owned()),
     ] {
         causes.push(cause(path, method, 400, &target, "ann", Some(json!([]))));
         let mut large = cause(path, method, 413, &target, "ann", Some(json!(null)));
