@@ -16,8 +16,8 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Preview,
-    Role, Seq, StoreTime, TalkState, Timestamp, UserId,
+    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Presence,
+    Preview, Role, Seen, Seq, StoreTime, TalkState, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
@@ -119,12 +119,19 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn presence()(online in any::<bool>(), at in proptest::option::of(any::<u64>())) -> Presence {
+        Presence { online, last_seen: at.map(Timestamp).filter(|_| !online) }
+    }
+}
+
+prop_compose! {
     fn row()(
         conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
-        members in proptest::collection::vec((user(), text()), 0..3),
+        members in proptest::collection::vec((user(), text(), presence()), 0..3),
     ) -> Row {
         let (read, delivered) = (Seq(unread / 2), Seq(unread));
-        let members = members.into_iter().map(|(user, name)| Member { user, name, read, delivered }).collect();
+        let member = |(user, name, presence)| Member { user, name, read, delivered, presence };
+        let members = members.into_iter().map(member).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
         let assignment = (unread % 2 == 0).then(|| Assigned::of(Assignment::default(), true));
@@ -165,6 +172,7 @@ impl Ingredients {
     fn frames(&self) -> Vec<ServerFrame> {
         let Message { conversation, at, .. } = self.message;
         let message = Arc::new(self.message.clone());
+        let seen = |member: &Member| Seen { user: member.user.clone(), presence: member.presence };
         let frames = vec![
             ServerFrame::Welcome {
                 user: self.user.clone(),
@@ -188,6 +196,8 @@ impl Ingredients {
                 more: self.flag,
                 conversations: self.conversation.map(|id| (id, self.number)).into_iter().collect(),
             },
+            ServerFrame::Presence { users: self.rows.iter().flat_map(|row| &row.members).map(seen).collect() },
+            ServerFrame::Appeared { offline: self.flag },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -222,6 +232,8 @@ impl Ingredients {
                 | ServerFrame::Inbox { .. }
                 | ServerFrame::Receipts { .. }
                 | ServerFrame::Unread { .. }
+                | ServerFrame::Presence { .. }
+                | ServerFrame::Appeared { .. }
                 | ServerFrame::Refreshed { .. }
                 | ServerFrame::Blocked { .. }
                 | ServerFrame::Blocks { .. }
@@ -265,6 +277,8 @@ impl Ingredients {
             json!({ "type": "inbox" }),
             json!({ "type": "receipts", "conversation": conversation }),
             json!({ "type": "unread" }),
+            json!({ "type": "watch", "users": [self.user, self.user] }),
+            json!({ "type": "appear", "offline": self.flag }),
             json!({ "type": "refresh", "token": text }),
             json!({ "type": "block", "user": self.user, "active": self.flag }),
             json!({ "type": "blocks" }),
@@ -281,6 +295,7 @@ impl Ingredients {
         let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
         let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
         let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
+        let presence = Envelope::Presence { users: vec![self.user.clone()] };
         let packets = [
             r#"0/custom?a=b,{"token":"x"}"#,
             r#"2["message",1,"2",{"3":[true,null]}]"#,
@@ -297,7 +312,7 @@ impl Ingredients {
             conversation: self.message.conversation,
             assignment: Assignment::default().changed(Ok(self.user.clone()), &self.user, self.message.at),
         };
-        let announced = [message, receipt, assignment].map(|envelope| envelope.encode().to_vec());
+        let announced = [message, receipt, assignment, presence].map(|envelope| envelope.encode().to_vec());
         json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }

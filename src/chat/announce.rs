@@ -40,6 +40,11 @@ impl Announcer {
         self.bus.publish(user, Envelope::Standing {}.encode()).await;
     }
 
+    /// A user changed how they appear.
+    pub(super) async fn presence(&self, user: UserId) {
+        self.bus.broadcast(Envelope::Presence { users: vec![user] }.encode()).await;
+    }
+
     async fn publish(&self, to: &Conversation, envelope: &Envelope) {
         let payload = envelope.encode();
         for member in &to.members {

@@ -6,7 +6,9 @@ use super::directory::not_yours;
 use super::receipts::Cursors;
 use super::{Chat, Membership, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
-use crate::model::{Code, ConversationId, Cursor, Identity, Profile, Refusal, StoreTime, Summary, UserId};
+use crate::model::{
+    Code, ConversationId, Cursor, Identity, Presence, Profile, Refusal, StoreTime, Summary, UserId,
+};
 use crate::store::{Behind, StoreError};
 use crate::wire::server::{Assigned, Member, Row};
 
@@ -65,34 +67,49 @@ impl Chat {
         }
         let ids: Vec<ConversationId> = summaries.iter().map(|summary| summary.conversation.id).collect();
         let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
-        let names = self.names(&summaries).await?;
-        let cursors = self.cursors(summaries.iter().map(|summary| &summary.conversation)).await?;
-        let is_team = *user == UserId::team();
-        let row = |(summary, unread)| row(summary, unread, &names, &cursors, is_team);
-        Ok(summaries.into_iter().zip(unread).map(row).collect())
-    }
-
-    async fn names(&self, summaries: &[Summary]) -> Result<HashMap<UserId, String>, Refusal> {
         let mut people: Vec<UserId> = summaries.iter().flat_map(|s| s.conversation.members.iter().cloned()).collect();
         people.sort();
         people.dedup();
-        let profiles = self.store.profiles(&people).await.map_err(|error| unavailable(&error))?;
-        let named =
-            |(user, profile): (UserId, Option<Profile>)| Some((user, profile?.name)).filter(|(_, n)| !n.is_empty());
-        Ok(people.into_iter().zip(profiles).filter_map(named).collect())
+        let around = Around {
+            names: self.names(&people).await?,
+            presences: self.presences_for(user, &people).await?,
+            cursors: self.cursors(summaries.iter().map(|summary| &summary.conversation)).await?,
+            is_team: *user == UserId::team(),
+        };
+        Ok(summaries.into_iter().zip(unread).map(|(summary, unread)| around.row(summary, unread)).collect())
+    }
+
+    async fn names(&self, people: &[UserId]) -> Result<HashMap<UserId, String>, Refusal> {
+        let profiles = self.store.profiles(people).await.map_err(|error| unavailable(&error))?;
+        let named = |(user, profile): (&UserId, Option<Profile>)| {
+            Some((user.clone(), profile?.name)).filter(|(_, name)| !name.is_empty())
+        };
+        Ok(people.iter().zip(profiles).filter_map(named).collect())
     }
 }
 
-fn row(summary: Summary, unread: u64, names: &HashMap<UserId, String>, cursors: &Cursors, is_team: bool) -> Row {
-    let Summary { conversation, last_seq, last, assignment, .. } = summary;
-    let member = |user: UserId| {
-        let name = names.get(&user).cloned().unwrap_or_else(|| user.to_string());
-        let Cursor { user, read, delivered } = cursors.of(conversation.id, user);
-        Member { user, name, read, delivered }
-    };
-    let members = conversation.members.into_iter().map(member).collect();
-    let assignment = assignment.map(|assignment| Assigned::of(assignment, is_team));
-    Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread, assignment }
+/// What rows say beside what is in the conversations themselves.
+struct Around {
+    names: HashMap<UserId, String>,
+    presences: HashMap<UserId, Presence>,
+    cursors: Cursors,
+    /// Whether it is the team that looks.
+    is_team: bool,
+}
+
+impl Around {
+    fn row(&self, summary: Summary, unread: u64) -> Row {
+        let Summary { conversation, last_seq, last, assignment, .. } = summary;
+        let member = |user: UserId| {
+            let name = self.names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+            let presence = self.presences.get(&user).copied().unwrap_or_default();
+            let Cursor { user, read, delivered } = self.cursors.of(conversation.id, user);
+            Member { user, name, read, delivered, presence }
+        };
+        let members = conversation.members.into_iter().map(member).collect();
+        let assignment = assignment.map(|assignment| Assigned::of(assignment, self.is_team));
+        Row { conversation: conversation.id, kind: conversation.kind, members, last_seq, last, unread, assignment }
+    }
 }
 
 pub(super) fn behind(last: &Summary) -> Behind {

@@ -20,6 +20,7 @@ mod lane;
 mod lanes;
 mod list;
 mod metrics;
+mod presence;
 mod profile;
 mod read;
 mod receipts;
@@ -35,9 +36,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bus::Bus;
 use crate::model::{Chance, Clock, ConversationId, Identity, Policy, Refusal, UserId};
+use crate::presence::Presence;
 use crate::store::{StandingCache, Store, StoreClock, StoreError};
 
-pub use away::Attendance;
 pub use desk::Wish;
 pub use directory::Membership;
 pub use erase::Erased;
@@ -63,6 +64,8 @@ pub struct Ports {
     pub policy: Policy,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -74,6 +77,7 @@ pub struct Chat {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    presence: Arc<dyn Presence>,
     directory: Arc<directory::Directory>,
     standings: Arc<StandingCache>,
     rules: Arc<rights::Rules>,
@@ -88,7 +92,7 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, standings, policy, bus, clock, chance } = ports;
+        let Ports { store, store_clock, standings, policy, bus, presence, clock, chance } = ports;
         let directory = Arc::new(directory::Directory::new(store.clone()));
         let announcer = Arc::new(announce::Announcer::new(bus));
         let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
@@ -104,7 +108,7 @@ impl Chat {
             metrics: stages,
         });
         let desk = Arc::new(desk::Desk::new(store.clone(), directory.clone(), announcer.clone(), clock.clone()));
-        Self { store, clock, chance, directory, standings, rules, met: Mutex::default(), announcer, desk, lanes }
+        Self { store, clock, chance, presence, directory, standings, rules, met: Mutex::default(), announcer, desk, lanes }
     }
 
     /// What users may do with each other here.

@@ -13,6 +13,8 @@ use crate::wire::{Form, ServerFrame};
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
+/// What a user costs whose presence is told, about, in bytes.
+const SEEN_BYTES: usize = 96;
 
 /// What a cursor or a count in a frame costs, about, in bytes.
 const CURSOR_BYTES: usize = 96;
@@ -113,6 +115,7 @@ impl Item {
                 }
                 ServerFrame::Receipts { cursors, .. } => FRAME_BYTES + cursors.len() * CURSOR_BYTES,
                 ServerFrame::Unread { conversations, .. } => FRAME_BYTES + conversations.len() * CURSOR_BYTES,
+                ServerFrame::Presence { users } => FRAME_BYTES + users.len() * SEEN_BYTES,
                 _ => FRAME_BYTES,
             },
         }

@@ -83,7 +83,12 @@ impl Outbox {
 
     /// The session has read this.
     pub fn set_standing(&self, standing: Arc<Standing>) {
-        self.held().standing = standing;
+        let before = std::mem::replace(&mut self.held().standing, standing.clone());
+        if *before != *standing {
+            // Whom it watches may be hidden from it now, or not any more.
+            self.lock().owes_presence = true;
+            self.wake.notify_one();
+        }
     }
 
     /// Whether the session is to read its user's standing anew. It is told once.
@@ -156,6 +161,25 @@ impl Outbox {
     pub fn next_owed_at(&self) -> Option<Instant> {
         let queue = self.lock();
         queue.owed.due().filter(|_| queue.open && queue.is_whole())
+    }
+
+    /// Queues what has changed of those whom the session watches. Without room it is owed: later the session is told of
+    /// all of them.
+    pub(super) fn push_presence(&self, frame: ServerFrame) {
+        let mut queue = self.lock();
+        if queue.open && queue.has_room() && !queue.owes_presence {
+            queue.push(frame.into());
+            drop(queue);
+            self.wake.notify_one();
+        } else {
+            queue.owes_presence = true;
+        }
+    }
+
+    /// Whether presence is owed that there is room for now; then it counts as paid.
+    pub(super) fn takes_owed_presence(&self) -> bool {
+        let mut queue = self.lock();
+        queue.owes_presence && queue.bytes <= OUTBOX_BYTES_MAX / 4 && std::mem::take(&mut queue.owes_presence)
     }
 
     /// Takes the next frame.

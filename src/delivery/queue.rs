@@ -40,6 +40,8 @@ pub(super) struct Queue {
     /// Where conversations without a position start.
     pub(super) start: StoreTime,
     pub(super) open: bool,
+    /// Whether a change of presence found no room.
+    pub(super) owes_presence: bool,
 }
 
 impl Queue {
@@ -59,6 +61,7 @@ impl Queue {
             owed: Owed::default(),
             start,
             open: false,
+            owes_presence: false,
         }
     }
 

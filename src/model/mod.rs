@@ -12,6 +12,7 @@ mod ids;
 pub mod limits;
 mod message;
 mod standing;
+mod presence;
 
 pub use as_of::{AsOf, AsOfError};
 pub use assignment::{Assignment, Handling, InboxFilter, TalkState};
@@ -22,3 +23,4 @@ pub use identity::{Identity, Role};
 pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId, Seq, UserId};
 pub use message::{Message, NewMessage};
 pub use standing::{Ban, Policy, Revoked, Standing};
+pub use presence::{Appearance, Presence, Seen, Whereabouts};

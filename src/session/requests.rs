@@ -24,6 +24,8 @@ impl Live {
             ClientFrame::Receipts { conversation } => self.on_receipts(conversation),
             ClientFrame::Unread {} => self.on_unread(),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
+            ClientFrame::Watch { users } => self.on_watch(users),
+            ClientFrame::Appear { offline } => self.on_appear(offline),
             ClientFrame::Refresh { token } => self.on_refresh(token),
             ClientFrame::Block(block) => self.on_block(block),
             ClientFrame::Blocks {} => self.on_blocks(),

@@ -6,6 +6,7 @@
 //! was acknowledged before it began.
 
 mod addresses;
+mod appearances;
 mod archive;
 mod assignments;
 mod clock;
@@ -17,6 +18,7 @@ mod standings;
 use async_trait::async_trait;
 
 pub use addresses::Addresses;
+pub use appearances::Appearances;
 pub use archive::Archive;
 pub use assignments::{Assignments, Talks};
 pub use clock::StoreClock;
@@ -159,6 +161,10 @@ pub trait Conversations: Send + Sync + 'static {
 
     /// A page of one user's conversations in which something was said, by (activity, id) descending, at most `limit`.
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError>;
+
+    /// Which of these others (at most [`WATCHED_USERS_MAX`](crate::model::limits::WATCHED_USERS_MAX)) are, with the user,
+    /// members of some conversation in which something was said; in the order given.
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError>;
 }
 
 /// Under which name it is [agreed](People::agree) whom users of older pages see in place of the team.
@@ -206,7 +212,9 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People + Standings + Addresses + Erasure + Assignments {
+pub trait Store:
+    Messages + Conversations + People + Appearances + Standings + Addresses + Erasure + Assignments
+{
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

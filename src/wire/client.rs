@@ -40,6 +40,16 @@ pub enum ClientFrame {
     },
     /// What was not read yet.
     Unread {},
+    /// Whom this session watches from now on, in place of all before.
+    Watch {
+        /// Who.
+        users: Vec<UserId>,
+    },
+    /// Whether the user appears offline to others, whatever they do.
+    Appear {
+        /// Whether they do.
+        offline: bool,
+    },
     /// A newer token for the same subject.
     Refresh {
         /// The token.

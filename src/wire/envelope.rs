@@ -62,6 +62,13 @@ pub enum Envelope {
         #[serde(rename = "a")]
         assignment: Assignment,
     },
+    /// These users came, left or changed how they appear: whoever watches them asks about them. For every node.
+    #[serde(rename = "p")]
+    Presence {
+        /// Who.
+        #[serde(rename = "u")]
+        users: Vec<UserId>,
+    },
 }
 
 /// Bytes from the bus that this node cannot read.

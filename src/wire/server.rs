@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role,
-    Seq, TalkState, Timestamp, UserId,
+    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Presence, Preview, Refusal,
+    Role, Seen, Seq, TalkState, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -56,6 +56,16 @@ pub enum ServerFrame {
         active: bool,
         /// How long this holds at most, unless it is said again.
         expires_ms: u64,
+    },
+    /// Who of those the session watches is online: the answer to `watch`, and what has changed since.
+    Presence {
+        /// Each of them, and what there is to see.
+        users: Vec<Seen>,
+    },
+    /// The answer to `appear`.
+    Appeared {
+        /// Whether the user appears offline to others now.
+        offline: bool,
     },
     /// The answer to `history`.
     History {
@@ -233,6 +243,9 @@ pub struct Member {
     pub read: Seq,
     /// Delivered up to here.
     pub delivered: Seq,
+    /// Whether they are online, and when they were last seen.
+    #[serde(flatten)]
+    pub presence: Presence,
 }
 
 /// Why a request was not done.

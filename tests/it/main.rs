@@ -21,6 +21,14 @@ mod native_door;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
+mod presence_contract;
+#[cfg(test)]
+mod presence_measure;
+#[cfg(test)]
+mod presence_redis_faults;
+#[cfg(test)]
 mod protocol_doc;
 #[cfg(test)]
 mod receipts;

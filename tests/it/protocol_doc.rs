@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
-use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
+use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seen, Seq, Timestamp};
 use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
@@ -35,6 +35,8 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Inbox(_) => "inbox",
         ClientFrame::Receipts { .. } => "receipts",
         ClientFrame::Unread {} => "unread",
+        ClientFrame::Watch { .. } => "watch",
+        ClientFrame::Appear { .. } => "appear",
         ClientFrame::Refresh { .. } => "refresh",
         ClientFrame::Block(_) => "block",
         ClientFrame::Blocks {} => "blocks",
@@ -44,7 +46,7 @@ fn name(frame: &ClientFrame) -> &'static str {
     }
 }
 
-const CLIENT_FRAMES: [&str; 18] = [
+const CLIENT_FRAMES: [&str; 20] = [
     "hello",
     "resume",
     "send",
@@ -62,10 +64,12 @@ const CLIENT_FRAMES: [&str; 18] = [
     "blocks",
     "ban",
     "find",
+    "watch",
+    "appear",
     "ping",
 ];
 
-const SERVER_FRAMES: [&str; 20] = [
+const SERVER_FRAMES: [&str; 22] = [
     "welcome",
     "resumed",
     "sent",
@@ -78,6 +82,8 @@ const SERVER_FRAMES: [&str; 20] = [
     "unread",
     "assignment",
     "inbox",
+    "presence",
+    "appeared",
     "refreshed",
     "blocked",
     "blocks",
@@ -180,6 +186,12 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Inbox { conversations: rows, next })
         }
+        "presence" => {
+            let users = example["users"].as_array().unwrap();
+            let seen = |seen: &Value| serde_json::from_value::<Seen>(seen.clone()).unwrap();
+            value(&ServerFrame::Presence { users: users.iter().map(seen).collect() })
+        }
+        "appeared" => value(&ServerFrame::Appeared { offline: example["offline"].as_bool().unwrap() }),
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "blocked" => value(&ServerFrame::Blocked {
             user: text("user").parse().unwrap(),
@@ -235,6 +247,7 @@ fn row(example: &Value) -> Row {
         name: member["name"].as_str().unwrap().to_owned(),
         read: Seq(member["read"].as_u64().unwrap()),
         delivered: Seq(member["delivered"].as_u64().unwrap()),
+        presence: serde_json::from_value(member.clone()).unwrap(),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
@@ -353,6 +366,7 @@ fn the_limits_are_those_of_the_code() {
         ("sends waiting in one conversation, on one node", grouped(bound::LANE_SENDS_MAX)),
         ("bytes waiting for one connection", grouped(bound::OUTBOX_BYTES_MAX)),
         ("conversations in which one connection was sent something", grouped(bound::POSITIONS_MAX)),
+        ("users that one connection watches", grouped(bound::WATCHED_USERS_MAX)),
         ("nesting of a MessagePack value", grouped(bound::NESTING_DEPTH_MAX)),
         ("frames that were not understood", grouped(bound::BAD_FRAMES_MAX as usize)),
         ("time until `hello`", seconds(bound::HELLO_WAIT)),

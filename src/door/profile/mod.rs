@@ -7,6 +7,7 @@
 
 mod family;
 mod people;
+mod presence;
 mod recovery;
 mod render;
 mod rest;

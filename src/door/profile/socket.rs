@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::presence::{self, Company};
 use super::recovery::{PrivateId, Shown};
 use super::render::{self, callback, event, insist};
 use super::said::{self, Outbound, Said};
@@ -22,7 +23,7 @@ use crate::door::engineio::{self, EngineSocket, Opening, Outgoing};
 use crate::door::socketio::{Connection, INVALID_NAMESPACE, Input};
 use crate::door::websocket::Fault as Broken;
 use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT};
-use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, StoreTime, UserId};
+use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seen, Seq, StoreTime, UserId};
 use crate::session::{Gone, Incoming, Manners, Outward, Socket};
 use crate::wire::client::{Hello, Mark, Send, Typing};
 use crate::wire::server::{Fault, Sent};
@@ -71,8 +72,7 @@ pub(super) struct ChatSocket {
     token_callback: Option<u64>,
     sends: u64,
     typists: Typists,
-    /// The session asked for a sign of life. Engine.IO sees to that by itself.
-    is_alive: bool,
+    company: Company,
 }
 
 impl ChatSocket {
@@ -98,7 +98,7 @@ impl ChatSocket {
             token_callback: None,
             sends: 0,
             typists: Typists::default(),
-            is_alive: false,
+            company: Company::default(),
         }
     }
 
@@ -340,6 +340,7 @@ impl ChatSocket {
             ServerFrame::Refreshed { .. } => self.tell_authenticated(),
             ServerFrame::Sent(Sent { message, .. }) => self.on_sent(message),
             ServerFrame::Error(fault) => self.on_fault(fault),
+            ServerFrame::Presence { users } => self.on_presence(users),
             // A page of this family asks for nothing else, and comes back by itself.
             _ => {}
         }
@@ -352,6 +353,15 @@ impl ChatSocket {
         }
         if was != Entry::Recovering {
             self.tell_authenticated();
+        }
+        self.company.begin(was == Entry::Recovering);
+    }
+
+    fn on_presence(&mut self, users: Vec<Seen>) {
+        let Some(viewer) = self.viewer.clone() else { return };
+        let news = self.company.news(users);
+        if !news.is_empty() {
+            self.tell(presence::tell(self.desk.clone(), viewer, news));
         }
     }
 
@@ -374,6 +384,7 @@ impl ChatSocket {
         let offset = self.note(message.conversation, message.seq);
         if message.sender != viewer.user {
             self.typists.forget(message.conversation, &message.sender);
+            self.company.meet(&message.sender);
             self.tell(render::received(self.desk.clone(), viewer, shared, offset));
         } else if message.key.as_str().starts_with(&self.id.mark()) {
             self.tell(render::sent(self.desk.clone(), viewer, message.clone(), None, offset));
@@ -512,13 +523,10 @@ async fn typing(
 
 impl Socket for ChatSocket {
     fn manners(&self) -> Manners {
-        Manners { hello_wait: SOCKETIO_HELLO_WAIT, hears_out: true, starts_live: true }
+        Manners { hello_wait: SOCKETIO_HELLO_WAIT, hears_out: true, starts_live: true, pings_itself: true }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        if std::mem::take(&mut self.is_alive) {
-            return Poll::Ready(Incoming::Alive);
-        }
         self.poll_typists(cx);
         let told = self.poll_told(cx);
         if matches!(told, Poll::Ready(Err(Gone))) {
@@ -534,6 +542,11 @@ impl Socket for ChatSocket {
         }
         if self.replies.len() >= REPLIES_MAX {
             return Poll::Pending;
+        }
+        if let Some(viewer) = &self.viewer
+            && let Poll::Ready(watch) = self.company.poll(&self.desk, viewer, cx)
+        {
+            return Poll::Ready(Incoming::Frame(watch));
         }
         self.engine.poll_incoming(cx).map(|incoming| match incoming {
             engineio::Incoming::Text(text) => self.on_text(&text),
@@ -552,7 +565,8 @@ impl Socket for ChatSocket {
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone> {
         match outward {
             Outward::Item(item) => self.on_item(item),
-            Outward::Ping => self.is_alive = true,
+            // Engine.IO pings by itself, and the session knows that.
+            Outward::Ping => {}
         }
         Ok(())
     }

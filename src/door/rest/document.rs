@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{assignment, conversations, cursors, messages, people, standing, unread, users};
+use super::{assignment, conversations, cursors, messages, people, presence, standing, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -120,6 +120,8 @@ pub(super) enum AnothersTalk {
         cursors::read,
         cursors::delivered,
         cursors::receipts,
+        presence::of,
+        presence::appear,
         unread::count,
         users::profile,
         users::set_profile,

@@ -15,6 +15,7 @@ pub(in crate::door) mod input;
 mod messages;
 mod metrics;
 mod people;
+mod presence;
 pub(in crate::door) mod problem;
 mod shapes;
 mod standing;
@@ -118,6 +119,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/revocations", post(standing::revoke)),
         ("/blocks", get(standing::blocks)),
         ("/blocks/{id}", put(standing::block).delete(standing::unblock)),
+        ("/presence", get(presence::of).put(presence::appear)),
         ("/unread", get(unread::count)),
         ("/users/{id}", get(users::profile).put(users::set_profile).delete(users::erase)),
     ]

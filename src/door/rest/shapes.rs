@@ -78,6 +78,12 @@ struct Member {
     /// Delivered up to here.
     #[schema(value_type = u64)]
     delivered: model::Seq,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
 }
 
 /// Whether somebody sees to a talk with the team.
@@ -176,8 +182,9 @@ impl From<server::Row> for Conversation {
             model::Kind::Support => Kind::Support,
         };
         let member = |member: server::Member| {
-            let server::Member { user, name, read, delivered } = member;
-            Member { user, name, read, delivered }
+            let server::Member { user, name, read, delivered, presence } = member;
+            let model::Presence { online, last_seen } = presence;
+            Member { user, name, read, delivered, online, last_seen }
         };
         let members = members.into_iter().map(member).collect();
         let assignment = assignment.map(Assignment::from);
@@ -258,6 +265,45 @@ impl From<chat::Unread> for Unread {
         let shape = |(conversation, unread)| UnreadConversation { conversation, unread };
         Self { total, conversations: conversations.into_iter().map(shape).collect(), more }
     }
+}
+
+/// Whether somebody is online.
+#[derive(Debug, Serialize, ToSchema)]
+struct Presence {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
+}
+
+/// Who is online.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Presences {
+    /// Each of those who were asked about, in their order.
+    users: Vec<Presence>,
+}
+
+impl From<Vec<model::Seen>> for Presences {
+    fn from(seen: Vec<model::Seen>) -> Self {
+        let shape = |model::Seen { user, presence: model::Presence { online, last_seen } }| Presence {
+            user,
+            online,
+            last_seen,
+        };
+        Self { users: seen.into_iter().map(shape).collect() }
+    }
+}
+
+/// How you appear to others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Appearing {
+    /// Whether as offline, whatever you do.
+    pub(super) offline: bool,
 }
 
 /// What is known of a person.

@@ -7,8 +7,10 @@ use rusqlite::{Connection, ErrorCode};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
-use super::{addresses, changes, erasure, talks};
-use crate::model::{Assignment, Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use super::{addresses, appearances, changes, erasure, talks};
+use crate::model::{
+    Assignment, Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, Timestamp, UserId,
+};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, Progress, StoreError};
 
@@ -63,6 +65,14 @@ pub(super) enum Write {
     Decide(UserId, Decision),
     /// Who sees to a talk.
     Assign(ConversationId, Assignment),
+    /// When users were last seen.
+    Seen(Vec<(UserId, Timestamp)>),
+    /// Whether a user appears offline.
+    Appear {
+        user: UserId,
+        offline: bool,
+        at: Timestamp,
+    },
 }
 
 impl Write {
@@ -81,7 +91,9 @@ impl Write {
             | Self::Assign(..)
             | Self::KeepErasure(..)
             | Self::Empty { .. }
-            | Self::Forget(_) => EACH,
+            | Self::Forget(_)
+            | Self::Appear { .. } => EACH,
+            Self::Seen(users) => EACH * users.len(),
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
             Self::SetAddress { address, .. } => EACH + address.len(),
@@ -249,6 +261,8 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         Write::SetAddress { user, address } => addresses::set(connection, user, address),
         Write::Decide(user, decision) => standings::decide(connection, user, decision),
         Write::Assign(talk, new) => talks::assign(connection, *talk, new),
+        Write::Seen(users) => appearances::note_seen(connection, users).map(|()| true),
+        Write::Appear { user, offline, at } => appearances::set(connection, user, *offline, *at).map(|()| true),
     }
 }
 

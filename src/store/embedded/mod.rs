@@ -13,6 +13,7 @@
 //! Its threads run on real time: a test that pauses `tokio::time` sees every call here run out of time.
 
 mod addresses;
+mod appearances;
 mod changes;
 mod clock;
 mod desk;
@@ -200,6 +201,11 @@ impl Conversations for EmbeddedStore {
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
         let user = user.clone();
         self.readers.ask(move |connection| questions::list(connection, &user, behind, limit)).await
+    }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let (user, others) = (user.clone(), others.to_vec());
+        self.readers.ask(move |connection| questions::acquainted(connection, &user, &others)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the readers are asked, one function a question. Each runs in a transaction of its own, so that everything in
 //! one answer is from one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -198,6 +198,37 @@ pub(super) fn list(
         behind.as_ref().map_or((i64::MAX, NO_ID), |behind| (signed(behind.activity.0), behind.conversation.as_bytes()));
     let ids = statement.query_map((user.as_str(), activity, id, count(limit)), |row| conversation_id(row, 0))?;
     ids.map(|id| listed(connection, id?)).collect()
+}
+
+/// Which of these others share a conversation with a user in which something was said. Most of them share the one that
+/// two people have, which is found at once.
+pub(super) fn acquainted(connection: &Connection, user: &UserId, others: &[UserId]) -> rusqlite::Result<Vec<bool>> {
+    let mut said = connection.prepare_cached("SELECT 1 FROM conversations WHERE id = ?1 AND last_seq > 0")?;
+    let mut acquainted = HashSet::new();
+    let mut left = HashSet::new();
+    for other in others {
+        let is_direct = said.exists([ConversationId::direct(user, other).as_bytes()])?;
+        if is_direct { &mut acquainted } else { &mut left }.insert(other.as_str());
+    }
+    let mut conversations = connection.prepare_cached("SELECT conversation FROM recent WHERE user = ?1")?;
+    let mut members = connection.prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND user = ?2")?;
+    let mut rows = conversations.query([user.as_str()])?;
+    while !left.is_empty()
+        && let Some(row) = rows.next()?
+    {
+        let id = conversation_id(row, 0)?;
+        let mut here = Vec::new();
+        for other in &left {
+            if members.exists((id.as_bytes(), *other))? {
+                here.push(*other);
+            }
+        }
+        for other in here {
+            left.remove(other);
+            acquainted.insert(other);
+        }
+    }
+    Ok(others.iter().map(|other| acquainted.contains(other.as_str())).collect())
 }
 
 /// The conversation of a row of a list, which is there if nothing is damaged.

@@ -90,7 +90,7 @@ const TABLES: &str = "
 
 /// What each later version adds, the second one first: new tables and columns only, filled from what is there. A new file is made by all of them,
 /// so that it cannot differ from an old one that was upgraded.
-const ADDED: [&[&str]; 1] = [&[GROUPS, DESK, standings::TABLES, addresses::TABLES, erasure::TABLES]];
+const ADDED: [&[&str]; 1] = [&[GROUPS, DESK, APPEARANCES, standings::TABLES, addresses::TABLES, erasure::TABLES]];
 
 /// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
 /// for their cursors, and is found by when they left in `departures`.
@@ -135,6 +135,15 @@ const DESK: &str = "
     CREATE INDEX talks_by_state ON talks (state, activity, conversation);
     CREATE INDEX talks_by_agent ON talks (agent, activity, conversation) WHERE agent IS NOT NULL;
     INSERT INTO talks (conversation, activity) SELECT id, activity FROM conversations WHERE kind = 2;
+";
+
+/// How users appear to others: when they were last seen, if they ever were, and whether they wish to be shown as offline.
+const APPEARANCES: &str = "
+    CREATE TABLE appearances (
+        user TEXT NOT NULL PRIMARY KEY,
+        seen INTEGER,
+        offline INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file says of itself.

@@ -1,16 +1,21 @@
 //! The conversations and their heads.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::error::Result as DriverResult;
+use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
 use super::document::{binary, date, kind_name, number, read_activity, read_summary};
 use super::metrics::Operation;
-use super::read::Read;
+use super::outcome::Malformed;
+use super::read::{Read, read};
 use super::run::Failure;
 use super::schema::CONVERSATIONS;
-use crate::model::limits::PAGE_CONVERSATIONS_MAX;
+use crate::model::limits::{ATTEMPT_WAIT, PAGE_CONVERSATIONS_MAX};
 use crate::model::{Activity, Conversation, ConversationId, Message, Preview, Summary, UserId};
 use crate::store::{Behind, Conversations, Since, StoreError};
 
@@ -67,6 +72,19 @@ impl Conversations for MongoStore {
             read_summary,
         )
         .await
+    }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (user, asked) = (user.clone(), others.to_vec());
+        let conversations = self.conversations.clone();
+        let met = self.runner.run(Operation::Acquainted, move |session| {
+            async move { acquaintances(&conversations, session, &user, &asked).await }.boxed()
+        });
+        let met = met.await.map_err(Failure::into_error)?;
+        Ok(others.iter().map(|other| met.contains(other)).collect())
     }
 }
 
@@ -141,6 +159,40 @@ pub(super) fn raised_with(message: &Message, activity: Document) -> Document {
     let mut update = doc! { "$set": { "n": place, "l": last } };
     update.extend(activity);
     doc! { "q": { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": place } }, "u": update }
+}
+
+/// Those of `others` who are members of a conversation of the user's in which something was said: by themselves where it
+/// is the one of the two, whose id is known, and by its members otherwise.
+async fn acquaintances(
+    conversations: &Collection<RawDocumentBuf>,
+    session: &mut ClientSession,
+    user: &UserId,
+    others: &[UserId],
+) -> DriverResult<HashSet<UserId>> {
+    let said = doc! { "$gt": date(SILENT) };
+    let direct: HashMap<_, _> = others.iter().map(|other| (ConversationId::direct(user, other), other)).collect();
+    let ids: Vec<_> = direct.keys().map(|id| binary(id.as_bytes())).collect();
+    let filter = doc! { "_id": { "$in": ids }, "at": said.clone() };
+    let what = Read { filter, limit: others.len(), ..Read::default() };
+    let found = read(conversations, session, what, read_activity).await?;
+    let mut met: HashSet<UserId> =
+        found.iter().filter_map(|talk| direct.get(&talk.conversation.id)).map(|other| (*other).clone()).collect();
+    let left: Vec<UserId> = others.iter().filter(|other| !met.contains(other)).cloned().collect();
+    if left.is_empty() {
+        return Ok(met);
+    }
+    let pipeline = vec![
+        doc! { "$match": { "m": user.as_str(), "at": said, "$and": [{ "m": { "$in": names(&left) } }] } },
+        doc! { "$project": { "m": { "$setIntersection": ["$m", { "$literal": names(&left) }] } } },
+        doc! { "$unwind": "$m" },
+        doc! { "$group": { "_id": "$m" } },
+    ];
+    let mut shared = conversations.aggregate(pipeline).max_time(ATTEMPT_WAIT).session(&mut *session).await?;
+    while shared.advance(&mut *session).await? {
+        let name = shared.current().get_str("_id").map_err(Malformed::from)?;
+        met.insert(name.parse().map_err(Malformed::from)?);
+    }
+    Ok(met)
 }
 
 fn names(users: &[UserId]) -> Vec<Bson> {

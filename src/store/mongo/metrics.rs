@@ -49,10 +49,14 @@ pub(super) enum Operation {
     Assign,
     Talks,
     Holders,
+    Acquainted,
+    Seen,
+    Appear,
+    Appearances,
 }
 
 impl Operation {
-    const ALL: [Self; 40] = [
+    const ALL: [Self; 44] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -93,6 +97,10 @@ impl Operation {
         Self::Assign,
         Self::Talks,
         Self::Holders,
+        Self::Acquainted,
+        Self::Seen,
+        Self::Appear,
+        Self::Appearances,
     ];
 
     const fn name(self) -> &'static str {
@@ -137,6 +145,10 @@ impl Operation {
             Self::Assign => "assign",
             Self::Talks => "talks",
             Self::Holders => "holders",
+            Self::Acquainted => "acquainted",
+            Self::Seen => "seen",
+            Self::Appear => "appear",
+            Self::Appearances => "appearances",
         }
     }
 
@@ -167,6 +179,8 @@ impl Operation {
                 | Self::Empty
                 | Self::Forget
                 | Self::Assign
+                | Self::Seen
+                | Self::Appear
         )
     }
 }

@@ -4,6 +4,7 @@
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
 mod addresses;
+mod appearances;
 mod archive;
 mod assignments;
 pub mod classic;

@@ -158,6 +158,9 @@ fn causes() -> Vec<Cause> {
         cause("/conversations/{id}/assignment", "put", 403, &desk, "ann", claim()),
         cause("/conversations/{id}/assignment", "put", 409, &desk, &agent("tom"), claim()),
         cause("/unread", "get", 200, "/unread", "ann", None),
+        cause("/presence", "get", 200, "/presence?users=ann,bob", "ann", None),
+        cause("/presence", "get", 400, "/presence", "ann", None),
+        cause("/presence", "put", 200, "/presence", "ann", Some(json!({ "offline": false }))),
         cause("/users/{id}", "get", 200, "/users/ann", "ann", None),
         cause("/users/{id}", "get", 400, "/users/%20", "ann", None),
         cause("/users/{id}", "get", 404, "/users/eve", "ann", None),
@@ -206,6 +209,7 @@ fn causes() -> Vec<Cause> {
         ("/users/{id}", "put", "/users/ann".to_owned()),
         ("/bans/{id}", "put", "/bans/mallory".to_owned()),
         ("/revocations", "post", "/revocations".to_owned()),
+        ("/presence", "put", "/presence".to_owned()),
     ] {
         let user = if path.contains("bans") || path.contains("revocations") { &agent } else { "ann" };
         causes.push(cause(path, method, 400, &target, user, Some(json!([]))));

@@ -8,6 +8,7 @@
 //!
 //! Names are made up anew for every test, so stores may share one database among all of them.
 
+pub(crate) mod appearances;
 pub(crate) mod archive;
 pub(crate) mod assignments;
 pub(crate) mod conversations;
@@ -102,6 +103,11 @@ macro_rules! store_contract {
             assignments: only_talks_with_the_team_are_assigned;
             assignments: the_inbox_is_listed_by_state_and_by_agent;
             assignments: holders_are_those_who_see_to_a_talk;
+            appearances: who_was_never_seen_is_unknown;
+            appearances: the_latest_time_counts;
+            appearances: who_appears_offline_is_not_seen_any_more;
+            appearances: a_setting_outlives_a_restart;
+            conversations: who_shares_a_conversation_is_acquainted;
             archive: what_is_adopted_keeps_its_own_time;
             archive: an_adopted_run_stops_at_the_first_refusal;
             archive: settling_keeps_the_old_order;

@@ -18,6 +18,9 @@ use switchboard::door::origin::Origins;
 use switchboard::door::profile::{CLASSIC, Manner};
 use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock};
 use switchboard::node::{Node, Parts, Settings};
+use switchboard::presence::local::LocalWorld;
+use switchboard::presence::redis::RedisPresence;
+use switchboard::presence::{Presence, PresenceEvent};
 use switchboard::redis::{Line, RedisSettings};
 use switchboard::session::Rate;
 use switchboard::store::Store;
@@ -28,6 +31,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 
 use super::services::{Mongo, Redis, RedisCluster};
+
+/// How long users of these nodes are taken for online after their last connection ended.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 const SECRET: &str = "a secret of the tests, long enough to count";
 
@@ -68,11 +74,13 @@ impl Cluster {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
-        let hub = LocalHub::default();
+        let (hub, world) = (LocalHub::default(), LocalWorld::default());
         let mut started = Vec::new();
         for _ in 0..nodes {
             let (bus, events) = hub.join();
-            started.push(start(store.clone(), Arc::new(bus), events, (policy, claim_away)).await);
+            let (presence, comings_and_goings) = world.join(GRACE, Arc::new(SystemClock));
+            let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
+            started.push(start(store.clone(), shared, (policy, claim_away)).await);
         }
         Self { nodes: started, ground: Ground::Local(directory) }
     }
@@ -111,21 +119,31 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store, Arc::new(bus), events, (Policy::Open, Duration::ZERO)).await);
+        let line = Line::start(settings, Arc::new(SystemChance));
+        let (presence, comings_and_goings) =
+            RedisPresence::start(line, Arc::new(SystemClock), Arc::new(SystemChance), GRACE);
+        let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
+        nodes.push(start(store, shared, (Policy::Open, Duration::ZERO)).await);
     }
     nodes
 }
 
-async fn start(
-    store: Arc<dyn Store>,
+/// What a node shares with others, beside the store.
+struct Shared {
     bus: Arc<dyn Bus>,
     events: Receiver<BusEvent>,
-    (policy, claim_away): (Policy, Duration),
-) -> Node {
+    presence: Arc<dyn Presence>,
+    comings_and_goings: Receiver<PresenceEvent>,
+}
+
+async fn start(store: Arc<dyn Store>, shared: Shared, (policy, claim_away): (Policy, Duration)) -> Node {
+    let Shared { bus, events, presence, comings_and_goings } = shared;
     let parts = Parts {
         store,
         bus,
         events,
+        presence,
+        comings_and_goings,
         verifier: Arc::new(Verifier::open(&auth(), &SystemChance).unwrap()),
         minter: None,
         clock: Arc::new(SystemClock),

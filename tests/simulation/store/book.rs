@@ -6,8 +6,8 @@ use super::BEGINNING;
 use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
-    Activity, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message, MessageId,
-    NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Appearance, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message,
+    MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
 
@@ -36,6 +36,7 @@ pub struct Book {
     agreed: BTreeMap<&'static str, String>,
     standings: BTreeMap<UserId, Standing>,
     addresses: BTreeMap<UserId, String>,
+    appearances: BTreeMap<UserId, Appearance>,
     /// A defect for the test of the test: keys are not unique.
     pub keys_may_repeat: bool,
 }
@@ -259,6 +260,33 @@ impl Book {
 
     pub fn put_profile(&mut self, user: &UserId, profile: &Profile) {
         self.profiles.insert(user.clone(), profile.clone());
+    }
+
+    pub fn acquainted(&self, user: &UserId, others: &[UserId]) -> Vec<bool> {
+        let talks: Vec<&Conversation> =
+            self.entries.values().filter(|entry| entry.head.is_some()).filter_map(Entry::conversation).collect();
+        let share = |other| talks.iter().any(|talk| talk.has(user) && talk.has(other));
+        others.iter().map(share).collect()
+    }
+
+    pub fn seen(&mut self, users: &[(UserId, Timestamp)]) {
+        for (user, at) in users {
+            let appearance = self.appearances.entry(user.clone()).or_default();
+            if !appearance.offline {
+                appearance.last_seen = appearance.last_seen.max(Some(*at));
+            }
+        }
+    }
+
+    pub fn appear(&mut self, user: &UserId, offline: bool, at: Timestamp) {
+        if offline {
+            self.seen(&[(user.clone(), at)]);
+        }
+        self.appearances.entry(user.clone()).or_default().offline = offline;
+    }
+
+    pub fn appearances(&self, users: &[UserId]) -> Vec<Appearance> {
+        users.iter().map(|user| self.appearances.get(user).copied().unwrap_or_default()).collect()
     }
 
     pub fn agree(&mut self, on: &'static str, proposal: Option<&str>) -> Option<String> {
