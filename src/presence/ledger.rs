@@ -154,7 +154,7 @@ impl Ledger {
 
     /// Some of what is to be written. It counts as under way: the caller ends it with [`wrote`](Self::wrote), or with
     /// [`lost`](Self::lost).
-    pub(super) fn to_write(&mut self, most: usize) -> Vec<(UserId, Standing)> {
+    pub(super) fn next_batch(&mut self, most: usize) -> Vec<(UserId, Standing)> {
         let users: Vec<UserId> = self.unwritten.iter().take(most).cloned().collect();
         for user in &users {
             self.unwritten.remove(user);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn write(ledger: &mut Ledger) -> Vec<(UserId, Standing)> {
-        let batch = ledger.to_write(500);
+        let batch = ledger.next_batch(500);
         ledger.wrote(batch.clone());
         batch
     }
@@ -308,11 +308,11 @@ mod tests {
     async fn what_changes_while_it_is_being_written_is_written_again() {
         let (mut ledger, ann, now) = (ledger(), user("ann"), Instant::now());
         ledger.enter(&ann);
-        let batch = ledger.to_write(500);
+        let batch = ledger.next_batch(500);
         ledger.leave(&ann, Leaving::Vanished, AT, now);
         ledger.wrote(batch);
         assert_eq!((ledger.take_changes(), ledger.written()), (came(&["ann"]), 1));
-        let batch = ledger.to_write(500);
+        let batch = ledger.next_batch(500);
         ledger.enter(&ann);
         ledger.wrote(batch);
         assert_eq!((ledger.take_changes(), ledger.written()), (Changes::default(), 0));
@@ -399,7 +399,7 @@ mod tests {
                             tokio::time::advance(Duration::from_secs(seconds.into())).await;
                             ledger.expire(Instant::now());
                         }
-                        Step::Begin => if under_way.is_none() { under_way = Some(ledger.to_write(2)); },
+                        Step::Begin => if under_way.is_none() { under_way = Some(ledger.next_batch(2)); },
                         Step::End => if let Some(batch) = under_way.take() {
                             write(&mut found, &batch);
                             ledger.wrote(batch);
@@ -421,7 +421,7 @@ mod tests {
                     ledger.wrote(batch);
                 }
                 while ledger.has_unwritten() {
-                    let batch = ledger.to_write(2);
+                    let batch = ledger.next_batch(2);
                     write(&mut found, &batch);
                     ledger.wrote(batch);
                 }

@@ -52,7 +52,7 @@ async fn write(desk: Arc<Desk>) {
         desk.rung().await;
         let mut ledger = desk.ledger();
         while ledger.has_unwritten() {
-            let batch = ledger.to_write(PRESENCE_BATCH_USERS_MAX);
+            let batch = ledger.next_batch(PRESENCE_BATCH_USERS_MAX);
             ledger.wrote(batch);
         }
     }

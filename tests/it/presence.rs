@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard::auth::Minter;
 use switchboard::config::{Auth, Keys, Secret, TokenRequest};
-use switchboard::model::limits::WATCHED_USERS_MAX;
+use switchboard::model::limits::{VANISHED_AFTER, WATCHED_USERS_MAX};
 use switchboard::model::{Clock, Role, SystemChance, SystemClock};
 use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::client::Client;
 use crate::support::cluster::{Cluster, GRACE, auth, token_as};
@@ -58,11 +59,16 @@ impl Client {
     }
 }
 
+/// A client that nobody looks at, but that answers pings until this is dropped.
+fn stays(mut client: Client) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move { while client.next().await.is_some() {} }))
+}
+
 async fn a_life_as_others_see_it(cluster: &Cluster) {
     let at = |node: usize| cluster.nodes[node % cluster.nodes.len()].address();
     let mut bob = Client::hello(at(1), "bob").await;
     bob.tell("ann", "k1", "hello").await;
-    let _eve = Client::hello(at(2), "eve").await;
+    let _eve = stays(Client::hello(at(2), "eve").await);
     let mut ann = Client::hello(at(0), "ann").await;
 
     // The answer, in the order asked. Who is a stranger is as if they had never come.
@@ -189,6 +195,7 @@ async fn an_emptied_redis_is_not_seen_and_heals() {
     bob.tell("ann", "k1", "hello").await;
     let mut ann = Client::hello(cluster.nodes[0].address(), "ann").await;
     ann.watches(&["bob"]).await;
+    let bob = stays(bob);
     cluster.redis_server().cli(&["FLUSHALL"]).await;
     ann.sees_nothing(Duration::from_secs(13)).await;
     let flushed = Instant::now();
@@ -215,6 +222,7 @@ async fn while_redis_is_away_nobody_comes_or_goes_and_chat_goes_on() {
         bob.tell("ann", &format!("away{number}"), "still here").await;
         while ann.expect("message").await["text"] != "still here" {}
     }
+    let bob = stays(bob);
     ann.sees_nothing(Duration::from_secs(4)).await;
     // Also who asks anew is answered.
     let mut late = Client::hello(cluster.nodes[2].address(), "ann").await;
@@ -245,6 +253,23 @@ async fn a_node_that_drains_is_not_seen_by_those_whose_people_go_elsewhere() {
     assert!(left.elapsed() < GRACE + Duration::from_secs(8), "only after {:?}", left.elapsed());
     assert!(drained.await.unwrap(), "the drain ended in time");
     ann.sees_nothing(GRACE + SILENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_shows_no_sign_of_life_is_offline_until_it_does() {
+    let cluster = Cluster::local(2).await;
+    let mut bob = Client::hello(cluster.nodes[1].address(), "bob").await;
+    bob.tell("ann", "k1", "hello").await;
+    let told = Instant::now();
+    let mut ann = Client::hello(cluster.nodes[0].address(), "ann").await;
+    ann.watches(&["bob"]).await;
+    // Nobody reads for him, so that no ping is answered.
+    ann.sees_this("bob", false).await;
+    let took = told.elapsed();
+    assert!(took >= VANISHED_AFTER - Duration::from_millis(500), "after only {took:?}");
+    assert!(took < VANISHED_AFTER + SLACK, "only after {took:?}");
+    bob.say(json!({ "type": "ping" })).await;
+    ann.sees_this("bob", true).await;
 }
 
 /// What tokens for such nodes are signed with: a comma would make two of it.
@@ -300,6 +325,7 @@ async fn a_killed_node_and_one_that_is_stopped_for_ten_seconds() {
     eve.tell("ann", "k1", "hello").await;
     let mut ann = come(one.address, own_token("ann")).await;
     ann.watches(&["bob", "eve"]).await;
+    let _eve = stays(eve);
 
     let killed = Instant::now();
     two.process.signal(rustix::process::Signal::KILL);
@@ -310,7 +336,7 @@ async fn a_killed_node_and_one_that_is_stopped_for_ten_seconds() {
     while last_seen.is_none() {
         last_seen = ann.sees_this("bob", false).await;
     }
-    let _bob = come(one.address, own_token("bob")).await;
+    let _bob = stays(come(one.address, own_token("bob")).await);
     ann.sees_this("bob", true).await;
 
     // A node that stands still for longer than its lease is dead to the others, and comes back by itself.

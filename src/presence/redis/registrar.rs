@@ -151,7 +151,7 @@ impl Registrar {
         loop {
             let batches: Vec<_> = {
                 let mut ledger = desk.ledger();
-                (0..BATCHES_AT_ONCE).map(|_| ledger.to_write(PRESENCE_BATCH_USERS_MAX)).collect()
+                (0..BATCHES_AT_ONCE).map(|_| ledger.next_batch(PRESENCE_BATCH_USERS_MAX)).collect()
             };
             let writes = batches.iter().filter(|batch| !batch.is_empty());
             futures_util::future::try_join_all(writes.map(|batch| scripts::write(session, own, batch))).await?;
@@ -185,7 +185,7 @@ impl Registrar {
     /// Writes what has changed, a batch at a time, so that a beat is never late.
     async fn write_some(&mut self, session: &Session, own: NodeId) {
         let desk = &self.post.desk;
-        let batch = desk.ledger().to_write(PRESENCE_BATCH_USERS_MAX);
+        let batch = desk.ledger().next_batch(PRESENCE_BATCH_USERS_MAX);
         if batch.is_empty() {
             return;
         }
