@@ -108,7 +108,7 @@ prop_compose! {
         conversation in conversation(), seq in seq(), id in message_id(), sender in user(), key in key(),
         at in any::<u64>(), text in text(),
     ) -> Message {
-        Message { conversation, seq, id, sender, key, at: Timestamp(at), text }
+        Message { conversation, seq, id, sender, key, at: Timestamp(at), text, event: None }
     }
 }
 
@@ -470,6 +470,7 @@ fn sample() -> Ingredients {
         key: key.clone(),
         at: Timestamp(1_790_000_000_000),
         text: "What it says: \u{1F600} \"\\\n".to_owned(),
+        event: None,
     };
     Ingredients {
         cursor: Cursor { user: user.clone(), read: Seq(3), delivered: Seq(4) },

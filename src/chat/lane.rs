@@ -5,6 +5,8 @@
 //! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
 //! - A taken place means another node was faster: read where the conversation ends, and try there.
 //! - A taken key means the message is stored already: answer with the first result.
+//! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
+//!   read anew, what came before it has taken effect first. So who may write, and who is told, is what the messages say.
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
 
 use std::collections::VecDeque;
@@ -13,27 +15,38 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::announce::Announcer;
+use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
-use super::directory::{Directory, not_yours};
 use super::gate::Gate;
+use super::groups::may_change;
 use super::heads::{Heads, Stored};
+use super::member::not_yours;
 use super::metrics::Stages;
 use super::send::Sent;
 use super::unavailable;
-use crate::model::limits::{LANE_IDLE, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
-use crate::model::{Code, Conversation, ConversationId, Message, NewMessage, Refusal, Seq, StoreTime, UserId};
-use crate::store::{Attempt, Outcome, Store, StoreClock, StoreError, Tail};
+use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
+use crate::model::{
+    Code, Conversation, ConversationId, Group, Kind, Message, NewMessage, Refusal, Seq, StoreTime, UserId,
+};
+use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
 
 /// What all lanes share.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) store_clock: Arc<StoreClock>,
-    pub(super) directory: Arc<Directory>,
+    pub(super) memberships: Arc<Memberships>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
+}
+
+/// A conversation to make exist first, where its id was derived.
+pub(super) enum Opening {
+    /// From its members.
+    Talk(Conversation),
+    /// From who made it.
+    Group(Box<(Conversation, Group)>),
 }
 
 /// A send that waits for its place.
@@ -41,8 +54,8 @@ pub(super) struct Pending {
     pub(super) new: NewMessage,
     /// Whether its sender may write for the team.
     pub(super) for_team: bool,
-    /// The conversation to make exist first, where its id was derived from its members.
-    pub(super) open: Option<Conversation>,
+    /// The conversation to make exist first.
+    pub(super) open: Option<Opening>,
     /// The gate of the session that sent it, at which it has arrived.
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) accepted: Instant,
@@ -64,6 +77,24 @@ impl Pending {
         conversation.has(&self.new.sender) || (self.for_team && conversation.has(&UserId::team()))
     }
 
+    /// Whether it may not be written there, now.
+    fn check(&self, talk: Option<&Talk>) -> Result<(), Refusal> {
+        let Some(talk) = talk.filter(|talk| self.may_write_in(&talk.conversation)) else { return Err(not_yours()) };
+        match (&self.new.event, &talk.group) {
+            (Some(event), Some(group)) => may_change(group, &self.new.sender, event)?,
+            (Some(_), None) => return Err(Refusal::new(Code::Invalid, "it is not a group")),
+            (None, _) => {}
+        }
+        if self.is_held_up() {
+            return Err(Refusal::new(Code::Blocked, "repeat the send that was refused before this one first"));
+        }
+        Ok(())
+    }
+
+    const fn is_change(&self) -> bool {
+        self.new.event.is_some()
+    }
+
     fn deadline(&self) -> Instant {
         self.accepted + SEND_WAIT
     }
@@ -78,8 +109,10 @@ pub(super) struct Lane {
     conversation: ConversationId,
     parts: Arc<Parts>,
     inbox: mpsc::Receiver<Pending>,
-    /// Who is in it, as last seen.
-    members: Option<Arc<Conversation>>,
+    /// The conversation, as last seen.
+    talk: Option<Talk>,
+    /// Whether it is a group, and `talk` is all that the messages up to `end` say of it.
+    is_exact: bool,
     /// Taken from the inbox, not yet placed; oldest first.
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
@@ -92,7 +125,8 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(conversation: ConversationId, parts: Arc<Parts>, inbox: mpsc::Receiver<Pending>) -> Self {
-        Self { conversation, parts, inbox, members: None, queue: VecDeque::new(), end: None, unsure: 0, admitted: 0 }
+        let queue = VecDeque::new();
+        Self { conversation, parts, inbox, talk: None, is_exact: false, queue, end: None, unsure: 0, admitted: 0 }
     }
 
     /// Works until it was idle for [`LANE_IDLE`] and `retire` agrees that nothing came in meanwhile.
@@ -129,9 +163,13 @@ impl Lane {
         }
         let Some(end) = self.end else {
             self.end = Some(self.read_end().await?);
+            if std::mem::take(&mut self.is_exact) {
+                // What happened meanwhile may have changed who may write.
+                self.admitted = 0;
+            }
             return Ok(());
         };
-        self.admit().await?;
+        self.admit(end.seq).await?;
         self.place_run(end).await
     }
 
@@ -139,8 +177,7 @@ impl Lane {
     async fn resolve_unknown_outcomes(&mut self) -> Result<(), StoreError> {
         while self.unsure > 0 {
             let Some(front) = self.queue.front() else { break };
-            let found = self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await?;
-            match found {
+            match self.find(front).await? {
                 Some(message) => self.finish_front(Arc::new(message), None).await,
                 // Not stored, so neither is anything that was tried after it.
                 None => break,
@@ -155,29 +192,73 @@ impl Lane {
         Ok(tail.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
-    /// Refuses what may not be written here, now. What stays at the front was let through once and for all.
-    async fn admit(&mut self) -> Result<(), StoreError> {
+    /// Refuses what may not be written here, now. What stays at the front was let through, in a group as long as the end
+    /// stays known, elsewhere once and for all.
+    async fn admit(&mut self, end: Seq) -> Result<(), StoreError> {
         let mut next = self.admitted;
         while let Some(pending) = self.queue.get(next) {
-            self.members = match &pending.open {
-                Some(derived) => Some(self.parts.directory.open(derived).await?),
-                None => self.parts.directory.get(self.conversation).await?,
-            };
-            let is_member = self.members.as_ref().is_some_and(|members| pending.may_write_in(members));
-            let refusal = if !is_member {
-                not_yours()
-            } else if pending.is_held_up() {
-                Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
-            } else {
+            // A change goes alone, and what is behind it is looked at when it has taken effect.
+            if next > 0 && (pending.is_change() || self.queue.front().is_some_and(Pending::is_change)) {
+                break;
+            }
+            if !self.is_exact {
+                self.talk = self.open(pending).await?;
+                if self.talk.as_ref().is_some_and(|talk| talk.conversation.kind == Kind::Group) {
+                    self.talk = self.catch_up(end).await?;
+                    self.is_exact = true;
+                }
+            }
+            let Some(pending) = self.queue.get(next) else { break };
+            let Err(refusal) = pending.check(self.talk.as_ref()) else {
                 next += 1;
                 self.admitted = next;
                 continue;
             };
+            let stored = if self.is_exact && !refusal.code.is_retryable() { self.find(pending).await? } else { None };
             if let Some(pending) = self.queue.remove(next) {
-                pending.refuse(refusal);
+                match stored {
+                    // It was allowed once.
+                    Some(message) => self.finish(pending, Arc::new(message), None).await,
+                    None => pending.refuse(refusal),
+                }
             }
         }
         Ok(())
+    }
+
+    /// The conversation that a send goes to, made to exist where that is for the send to do.
+    async fn open(&self, pending: &Pending) -> Result<Option<Talk>, StoreError> {
+        match &pending.open {
+            Some(Opening::Talk(derived)) => self.parts.memberships.open(derived).await.map(Some),
+            Some(Opening::Group(new)) => {
+                self.parts.store.found(&new.0, &new.1).await?;
+                self.parts.memberships.read(self.conversation).await
+            }
+            None => self.parts.memberships.get(self.conversation).await,
+        }
+    }
+
+    /// The group, after every event up to the end has taken effect. One may not have, where the node that wrote it died
+    /// or is about to let it; those are beyond the head.
+    async fn catch_up(&self, end: Seq) -> Result<Option<Talk>, StoreError> {
+        let mut group = self.parts.memberships.read(self.conversation).await?;
+        let mut head = group.as_ref().map_or(end, |group| group.head);
+        while head < end {
+            let page = self.parts.store.page(self.conversation, Span::After(head), PAGE_MESSAGES_MAX).await?;
+            let Some(last) = page.last() else {
+                return Err(StoreError::Unavailable("a message is stored but cannot be read yet".to_owned()));
+            };
+            head = last.seq;
+            let events: Vec<&Message> = page.iter().filter(|message| message.event.is_some()).collect();
+            if !events.is_empty() {
+                group = self.parts.memberships.reflect(self.conversation, &events).await?;
+            }
+        }
+        Ok(group)
+    }
+
+    async fn find(&self, pending: &Pending) -> Result<Option<Message>, StoreError> {
+        self.parts.store.find(self.conversation, &pending.new.sender, &pending.new.key).await
     }
 
     /// Tries to store what waits, and goes by what became of each.
@@ -238,7 +319,7 @@ impl Lane {
 
     async fn answer_with_first_result(&mut self) -> Result<(), StoreError> {
         let Some(front) = self.queue.front() else { return Ok(()) };
-        match self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await? {
+        match self.find(front).await? {
             Some(message) => {
                 self.finish_front(Arc::new(message), None).await;
                 Ok(())
@@ -253,20 +334,53 @@ impl Lane {
         self.finish_front(message, Some(predecessor.stored)).await;
     }
 
-    /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
-        let Some(pending) = self.pop_front() else { return };
+        if let Some(pending) = self.pop_front() {
+            self.finish(pending, message, predecessor).await;
+        }
+    }
+
+    /// A message is stored: let it take effect, announce it, and have its sender answered when the head is raised.
+    async fn finish(&mut self, pending: Pending, message: Arc<Message>, predecessor: Option<StoreTime>) {
+        if message.event.is_some()
+            && let Err(error) = self.take_effect(&message, pending.deadline()).await
+        {
+            return pending.refuse(unavailable(&error));
+        }
         if let Some(gate) = &pending.gate {
             gate.settle(self.conversation, &pending.new.key);
         }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
-        if let Some(members) = &self.members {
-            self.parts.announcer.message(members, message.clone(), predecessor).await;
+        if let Some(talk) = &self.talk {
+            self.parts.announcer.message(talk, message.clone(), predecessor).await;
         }
         stages.published.record(pending.accepted.elapsed());
-        let sent = Sent { message, predecessor };
-        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, reply: pending.reply }).await;
+        let crowd = self.talk.as_ref().is_some_and(|talk| is_crowd(&talk.conversation));
+        let sent = Sent { message, predecessor, group: self.is_exact };
+        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, crowd, reply: pending.reply }).await;
+    }
+
+    /// Lets a stored event take effect, however often that has to be tried. If it cannot, the end is read anew, which
+    /// tries it again.
+    async fn take_effect(&mut self, event: &Message, deadline: Instant) -> Result<(), StoreError> {
+        loop {
+            let effect = async {
+                self.parts.store.apply(event).await?;
+                self.parts.memberships.read(self.conversation).await
+            };
+            match effect.await {
+                Ok(talk) => {
+                    self.talk = talk;
+                    return Ok(());
+                }
+                Err(error) if deadline <= Instant::now() => {
+                    self.end = None;
+                    return Err(error);
+                }
+                Err(_) => sleep(STORE_PAUSE).await,
+            }
+        }
     }
 
     fn refuse_front(&mut self, refusal: Refusal) {

@@ -6,14 +6,15 @@
 
 mod announce;
 mod commit;
-mod directory;
 mod ends;
 mod gate;
+mod groups;
 mod heads;
 mod history;
 mod lane;
 mod lanes;
 mod list;
+mod member;
 mod metrics;
 mod profile;
 mod read;
@@ -26,13 +27,15 @@ mod unread;
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::model::{Chance, Clock, ConversationId, Identity, Refusal};
-use crate::store::{Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, Refusal};
+use crate::store::{Memberships, Store, StoreClock, StoreError};
 
-pub use directory::Membership;
+pub use ends::End;
 pub use gate::Gate;
+pub use groups::Change;
 pub use history::{Page, Want};
 pub use list::Listing;
+pub use member::Membership;
 pub use send::{Send, Sent, Target};
 pub use unread::Unread;
 
@@ -42,6 +45,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// Who is in which conversation.
+    pub memberships: Arc<Memberships>,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
     /// The wall clock.
@@ -55,7 +60,7 @@ pub struct Chat {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
-    directory: Arc<directory::Directory>,
+    memberships: Arc<Memberships>,
     announcer: Arc<announce::Announcer>,
     lanes: lanes::Lanes,
 }
@@ -64,28 +69,19 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, bus, clock, chance } = ports;
-        let directory = Arc::new(directory::Directory::new(store.clone()));
+        let Ports { store, store_clock, memberships, bus, clock, chance } = ports;
         let announcer = Arc::new(announce::Announcer::new(bus));
         let stages = metrics::Stages::new();
         let lanes = lanes::Lanes::new(lane::Parts {
             store: store.clone(),
             store_clock,
-            directory: directory.clone(),
+            memberships: memberships.clone(),
             announcer: announcer.clone(),
             commit: commit::Commit::start(store.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        Self { store, clock, chance, directory, announcer, lanes }
-    }
-
-    /// The conversation, and as whom they are a member.
-    ///
-    /// # Errors
-    /// `forbidden` if they are not or there is none; `unavailable` if the store does not answer.
-    pub async fn member(&self, who: &Identity, conversation: ConversationId) -> Result<Membership, Refusal> {
-        self.directory.member(&who.seats(), conversation).await
+        Self { store, clock, chance, memberships, announcer, lanes }
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::lane::Pending;
+use super::lane::{Opening, Pending};
 use super::{Chat, Gate};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
-    ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
+    ClientKey, Code, Conversation, ConversationId, Event, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
 };
 
 /// Where a message goes.
@@ -73,6 +73,20 @@ pub struct Sent {
     pub message: Arc<Message>,
     /// No later than this did the store take the message before it; none where that is not known.
     pub predecessor: Option<StoreTime>,
+    /// Whether its conversation is a group.
+    pub group: bool,
+}
+
+/// What is to become a message.
+pub(super) struct Said {
+    pub(super) conversation: ConversationId,
+    /// What to make exist first, where its id was derived.
+    pub(super) open: Option<Opening>,
+    pub(super) sender: UserId,
+    pub(super) for_team: bool,
+    pub(super) key: ClientKey,
+    pub(super) text: String,
+    pub(super) event: Option<Event>,
 }
 
 impl Chat {
@@ -83,17 +97,21 @@ impl Chat {
     /// `invalid`, `forbidden`, `busy`, `blocked`; or `unavailable`, after which the message may or may not be stored, and
     /// sending it again under the same key tells.
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
-        let (reply, answer) = oneshot::channel();
         let for_team = send.for_team;
-        match check(&send.text) {
-            Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
-            Err(refusal) => {
-                let _ = reply.send(Err(refusal));
-            }
-        }
+        let checked = check(&send.text);
+        let open = match &send.target {
+            Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
+            Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
+            Target::Conversation(_) => None,
+        };
+        let conversation = send.conversation();
+        let Send { sender, key, text, .. } = send;
+        let open = open.map(Opening::Talk);
+        let said = Said { conversation, open, sender, for_team, key, text, event: None };
+        let answer = self.queue(said, checked, gate);
         let reading = self.reading();
         async move {
-            let sent = answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")))?;
+            let sent = answer.await?;
             if for_team {
                 reading.by_answering(&sent.message).await;
             }
@@ -101,18 +119,29 @@ impl Chat {
         }
     }
 
-    fn accept(&self, send: Send, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
-        let open = match &send.target {
-            Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
-            Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
-            Target::Conversation(_) => None,
-        };
-        let conversation = send.conversation();
-        let Send { sender, for_team, key, text, .. } = send;
+    /// Queues what was checked and found good; answers the rest at once.
+    pub(super) fn queue(
+        &self,
+        said: Said,
+        checked: Result<(), Refusal>,
+        gate: Option<Arc<Gate>>,
+    ) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
+        let (reply, answer) = oneshot::channel();
+        match checked {
+            Ok(()) => self.lanes.push(self.accept(said, gate, reply)),
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+            }
+        }
+        async move { answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up"))) }
+    }
+
+    fn accept(&self, said: Said, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
+        let Said { conversation, open, sender, for_team, key, text, event } = said;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
-        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
+        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text, event };
         Pending { new, for_team, open, gate, accepted: Instant::now(), reply }
     }
 

@@ -14,6 +14,7 @@ use super::registry::Registry;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
+use crate::store::Memberships;
 use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
 
@@ -31,6 +32,7 @@ pub(super) enum Trust {
 /// Where messages are sorted to their sessions.
 pub(super) struct Desk {
     pub(super) registry: Arc<Registry>,
+    pub(super) memberships: Arc<Memberships>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
 }
@@ -85,10 +87,13 @@ impl Desk {
 
     fn deliver(&self, user: &UserId, payload: &[u8]) {
         match Envelope::decode(payload) {
-            Ok(Envelope::Message { message, predecessor }) => {
+            Ok(Envelope::Message { message, predecessor, group }) => {
+                if group && message.event.is_some() {
+                    self.memberships.forget(message.conversation);
+                }
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor)));
+                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor, group)));
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });

@@ -6,10 +6,13 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::model::{Message, StoreTime, Timestamp};
+use crate::wire::server::Row;
 use crate::wire::{Form, ServerFrame};
 
 /// What a message costs in a queue beside its text, about, in bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
+/// What a member of a conversation costs in its row, about, in bytes.
+const MEMBER_BYTES: usize = 128;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
 
@@ -31,6 +34,8 @@ pub struct SharedMessage {
     pub message: Arc<Message>,
     /// No later than this did the store take the message before it.
     pub(super) predecessor: Option<StoreTime>,
+    /// Whether its conversation is a group.
+    pub(super) group: bool,
     forms: Forms,
 }
 
@@ -47,8 +52,8 @@ pub struct Notice {
 struct Forms([OnceLock<Bytes>; Form::ALL.len()]);
 
 impl SharedMessage {
-    pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>) -> Self {
-        Self { message, predecessor, forms: Forms::default() }
+    pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>, group: bool) -> Self {
+        Self { message, predecessor, group, forms: Forms::default() }
     }
 
     /// The message in a form; made by `make` for the first who asks.
@@ -90,7 +95,10 @@ impl Item {
             Self::Answer(frame) => match &**frame {
                 ServerFrame::Sent(sent) => cost(&sent.message),
                 ServerFrame::History { messages, .. } => messages.iter().map(cost).sum::<usize>() + FRAME_BYTES,
-                ServerFrame::Conversations { conversations, .. } => (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES,
+                ServerFrame::Conversations { conversations, .. } => {
+                    conversations.iter().map(row_cost).sum::<usize>() + FRAME_BYTES
+                }
+                ServerFrame::Conversation(row) => row_cost(row),
                 _ => FRAME_BYTES,
             },
         }
@@ -101,6 +109,11 @@ impl From<ServerFrame> for Item {
     fn from(frame: ServerFrame) -> Self {
         Self::Answer(Box::new(frame))
     }
+}
+
+/// What a row of a list weighs in a queue, in bytes.
+fn row_cost(row: &Row) -> usize {
+    MESSAGE_OVERHEAD_BYTES + row.members.len() * MEMBER_BYTES
 }
 
 /// What a message weighs in a queue, in bytes.

@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
 use crate::model::{AsOf, Clock, Identity, StoreTime};
-use crate::store::{Store, StoreClock};
+use crate::store::{Memberships, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -38,6 +38,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// Who is in which conversation.
+    pub memberships: Arc<Memberships>,
     /// Where channels are subscribed.
     pub bus: Arc<dyn Bus>,
     /// The wall clock: what latencies are measured with.
@@ -78,11 +80,16 @@ impl Delivery {
     /// Starts dispatching the bus's events and auditing users. The tasks end with the `Delivery`.
     #[must_use]
     pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
-        let Ports { store, store_clock, bus, clock } = ports;
+        let Ports { store, store_clock, memberships, bus, clock } = ports;
         let metrics = metrics::Metrics::new();
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        let desk = dispatch::Desk { registry: registry.clone(), clock, metrics: metrics.clone() };
+        let desk = dispatch::Desk {
+            registry: registry.clone(),
+            memberships: memberships.clone(),
+            clock,
+            metrics: metrics.clone(),
+        };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);
         let tasks = [
             tokio::spawn(dispatch::run(events, desk, trust)),
@@ -92,7 +99,8 @@ impl Delivery {
         ]
         .map(AbortOnDropHandle::new);
         let generation = store.generation();
-        Self { store_clock, generation, registry, reader: reader::Reader::new(store, metrics), _tasks: tasks }
+        let reader = reader::Reader::new(store, memberships, metrics);
+        Self { store_clock, generation, registry, reader, _tasks: tasks }
     }
 
     /// The point in history that a client which has just come, and knows nothing, starts at.

@@ -28,7 +28,7 @@ use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock, NodeId, Refusal};
 use crate::session::{Admission, Metrics, Rate, Services};
-use crate::store::{Store, StoreClock, StoreError};
+use crate::store::{Memberships, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
@@ -108,9 +108,11 @@ impl Node {
 
         let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
+        let memberships = Arc::new(Memberships::new(store.clone()));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            memberships: memberships.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
@@ -119,6 +121,7 @@ impl Node {
             delivery::Ports {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
+                memberships,
                 bus: bus.clone(),
                 clock: clock.clone(),
             },

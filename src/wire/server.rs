@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Role, Seq, Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Post, Preview, Refusal, Role, Seq, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -70,6 +70,8 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     },
+    /// The answer to `conversation`.
+    Conversation(Box<Row>),
     /// The answer to `refresh`.
     Refreshed {
         /// When the connection ends now.
@@ -121,7 +123,15 @@ pub struct Row {
     pub conversation: ConversationId,
     /// What sort.
     pub kind: Kind,
-    /// Who is in it.
+    /// What a group is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether those who join a group later see what was said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<bool>,
+    /// How many are in it.
+    pub member_count: usize,
+    /// Who is in it; of a group, a list shows only some.
     pub members: Vec<Member>,
     /// Its highest place.
     pub last_seq: Seq,
@@ -138,6 +148,9 @@ pub struct Member {
     pub user: UserId,
     /// Their display name; their id where none is known.
     pub name: String,
+    /// What they are in a group, if they are more than a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Post>,
 }
 
 /// Why a request was not done.

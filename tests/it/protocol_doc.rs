@@ -102,6 +102,7 @@ fn encoded(example: &Value) -> Value {
                 at: Timestamp(number("at")),
                 sender: "ann".parse().unwrap(),
                 text: "not part of it".to_owned(),
+                event: None,
             };
             let shown = example["shown"].as_bool().unwrap();
             value(&ServerFrame::Sent(Sent { message: Arc::new(message), shown }))

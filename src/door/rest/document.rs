@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{conversations, cursors, messages, unread, users};
+use super::{conversations, cursors, groups, messages, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -98,6 +98,11 @@ pub(super) enum KeyReused {
     paths(
         conversations::list,
         conversations::one,
+        groups::create,
+        groups::name,
+        groups::add,
+        groups::remove,
+        groups::set_role,
         messages::page,
         messages::send,
         cursors::read,

@@ -9,6 +9,7 @@ mod conversations;
 mod cors;
 mod cursors;
 mod document;
+mod groups;
 pub(in crate::door) mod headers;
 pub(in crate::door) mod input;
 mod messages;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, get, post, put};
 use axum::{Router, middleware};
 
 use crate::auth::Verifier;
@@ -102,6 +103,10 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/read", post(cursors::read)),
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
+        ("/groups", post(groups::create)),
+        ("/groups/{id}", put(groups::name)),
+        ("/groups/{id}/members/{user}", put(groups::add).delete(groups::remove)),
+        ("/groups/{id}/members/{user}/role", put(groups::set_role)),
         ("/messages", post(messages::send)),
         ("/unread", get(unread::count)),
         ("/users/{id}", get(users::profile).put(users::set_profile)),

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::changes;
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
-use crate::model::{Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use super::{changes, memberships};
+use crate::model::{Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, UserId};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, StoreError};
 
@@ -22,6 +22,10 @@ pub(super) enum Write {
     Adopt(Vec<Attempt>, StoreTime),
     /// A conversation.
     Open(Conversation),
+    /// A group.
+    Found(Conversation, Group),
+    /// What a message of a group changes.
+    Apply(Message),
     /// The heads of conversations.
     Raise(Vec<Message>),
     /// The same, with the activity that goes with such times.
@@ -55,7 +59,8 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
-            Self::Open(_) | Self::Advance { .. } => EACH,
+            Self::Found(conversation, _) => EACH * (1 + conversation.members.len()),
+            Self::Open(_) | Self::Apply(_) | Self::Advance { .. } => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
         }
@@ -187,7 +192,9 @@ fn append(
         Ok(outcome) => outcome,
         Err(error) => Outcome::Refused(error),
     };
-    if outcome == Outcome::Stored && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
+    // An event's head is raised after it took effect, not before.
+    let raises = outcome == Outcome::Stored && message.event.is_none();
+    if raises && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
         last.insert(message.conversation, message);
     }
     Ok(outcome)
@@ -197,7 +204,9 @@ fn append(
 fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
     match write {
         Write::Each(_) | Write::Run(_) | Write::Adopt(..) => Ok(false),
-        Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
+        Write::Open(conversation) => changes::open(connection, conversation),
+        Write::Found(conversation, group) => memberships::found(connection, conversation, group),
+        Write::Apply(message) => memberships::apply(connection, message, now),
         Write::Raise(messages) => {
             messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)
         }

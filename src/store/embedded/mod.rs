@@ -18,6 +18,7 @@ mod desk;
 mod directory;
 mod fault;
 mod group;
+mod memberships;
 mod meters;
 mod questions;
 mod reader;
@@ -36,11 +37,13 @@ use self::fault::Unwritten;
 use self::group::{Write, Written};
 use self::reader::Readers;
 use self::writer::Writer;
-use super::{Archive, Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail};
+use super::{
+    Archive, Attempt, Behind, Conversations, Groups, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+};
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
-    Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile,
-    Seq, StoreTime, Summary, UserId,
+    Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Group, Message,
+    Profile, Seq, StoreTime, Summary, UserId,
 };
 
 pub use self::directory::OpenError;
@@ -210,7 +213,7 @@ impl People for EmbeddedStore {
         self.readers.ask(move |connection| questions::cursors(connection, conversation)).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         let (user, conversations) = (user.clone(), conversations.to_vec());
         self.readers.ask(move |connection| questions::unread(connection, &user, &conversations)).await
     }
@@ -233,6 +236,17 @@ impl People for EmbeddedStore {
         let (None, Some(proposal)) = (&agreed, proposal) else { return Ok(agreed) };
         self.write(Write::Agree { on, proposal: proposal.to_owned() }).await?;
         self.readers.ask(move |connection| questions::agreed(connection, on)).await
+    }
+}
+
+#[async_trait]
+impl Groups for EmbeddedStore {
+    async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
+        self.write(Write::Found(conversation.clone(), group.clone())).await.map(drop)
+    }
+
+    async fn apply(&self, event: &Message) -> Result<(), StoreError> {
+        self.write(Write::Apply(event.clone())).await.map(drop)
     }
 }
 

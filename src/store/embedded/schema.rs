@@ -108,7 +108,7 @@ const GROUPS: &str = "
         user TEXT NOT NULL,
         seq INTEGER NOT NULL,
         step INTEGER NOT NULL,
-        PRIMARY KEY (conversation, user, seq)
+        PRIMARY KEY (conversation, user, seq, step)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE departures (
         user TEXT NOT NULL,

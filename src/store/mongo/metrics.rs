@@ -32,10 +32,14 @@ pub(super) enum Operation {
     OpenAll,
     AdvanceAll,
     PutProfiles,
+    Found,
+    Apply,
+    RaiseCrowds,
+    Departed,
 }
 
 impl Operation {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 27] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -59,6 +63,10 @@ impl Operation {
         Self::OpenAll,
         Self::AdvanceAll,
         Self::PutProfiles,
+        Self::Found,
+        Self::Apply,
+        Self::RaiseCrowds,
+        Self::Departed,
     ];
 
     const fn name(self) -> &'static str {
@@ -86,6 +94,10 @@ impl Operation {
             Self::OpenAll => "open_all",
             Self::AdvanceAll => "advance_all",
             Self::PutProfiles => "put_profiles",
+            Self::Found => "found",
+            Self::Apply => "apply",
+            Self::RaiseCrowds => "raise_crowds",
+            Self::Departed => "departed",
         }
     }
 
@@ -106,6 +118,9 @@ impl Operation {
                 | Self::OpenAll
                 | Self::AdvanceAll
                 | Self::PutProfiles
+                | Self::Found
+                | Self::Apply
+                | Self::RaiseCrowds
         )
     }
 }

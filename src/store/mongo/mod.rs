@@ -8,6 +8,7 @@ pub mod classic;
 mod connect;
 mod conversations;
 mod document;
+mod groups;
 mod messages;
 mod metrics;
 mod outcome;
@@ -41,6 +42,7 @@ pub struct MongoStore {
     database: Database,
     messages: Collection<RawDocumentBuf>,
     conversations: Collection<RawDocumentBuf>,
+    departures: Collection<RawDocumentBuf>,
     cursors: Collection<RawDocumentBuf>,
     profiles: Collection<RawDocumentBuf>,
     runner: Runner,
@@ -61,6 +63,7 @@ impl MongoStore {
         Ok(Self {
             messages: database.collection(schema::MESSAGES),
             conversations: database.collection(schema::CONVERSATIONS),
+            departures: database.collection(schema::DEPARTURES),
             cursors: database.collection(schema::CURSORS),
             profiles: database.collection(schema::PROFILES),
             database,

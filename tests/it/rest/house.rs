@@ -49,6 +49,7 @@ impl House {
         let chat = Arc::new(Chat::start(Ports {
             store: store.clone(),
             store_clock: Arc::new(StoreClock::set_by(&*store).await.unwrap()),
+            memberships: Arc::new(Memberships::new(store.clone())),
             bus: Arc::new(bus),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),

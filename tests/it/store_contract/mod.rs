@@ -156,6 +156,7 @@ fn message(conversation: ConversationId, sender: &UserId, key: &str) -> NewMessa
         key: key.parse().unwrap(),
         at: Timestamp(1_700_000_000_000),
         text: format!("this is {key}"),
+        event: None,
     }
 }
 

@@ -69,7 +69,7 @@ impl Book {
             let key: ClientKey = format!("old-{seq}").parse().unwrap();
             let id = MessageId::from_bytes([seq.0 as u8; 12]);
             let text = key.to_string();
-            let message = NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text };
+            let message = NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text, event: None };
             self.insert(&Attempt { message: message.clone(), seq }, at, true);
             self.raise(&[message.at_seq(seq)], at);
         }
