@@ -16,8 +16,8 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Preview, Role, Seq, StoreTime,
-    Timestamp, UserId,
+    AsOf, ClientKey, Code, ConversationId, Cursor, Event, Generation, Kind, Message, MessageId, Post, Preview, Role,
+    Seq, StoreTime, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Fault, Member, Row, Sent};
@@ -103,12 +103,24 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![".{0,80}", "[\\x00-\\x1f\"\\\\]{0,20}", Just("\u{10FFFF}".repeat(30))]
 }
 
+fn event() -> impl Strategy<Value = Event> {
+    (0..7, user(), text()).prop_map(|(kind, user, name)| match kind {
+        0 => Event::Created { name },
+        1 => Event::Named { name },
+        2 => Event::Added { user },
+        3 => Event::Removed { user },
+        4 => Event::Left { user },
+        5 => Event::Role { user, role: Post::Owner },
+        _ => Event::Role { user, role: Post::Member },
+    })
+}
+
 prop_compose! {
     fn message()(
         conversation in conversation(), seq in seq(), id in message_id(), sender in user(), key in key(),
-        at in any::<u64>(), text in text(),
+        at in any::<u64>(), text in text(), event in proptest::option::of(event()),
     ) -> Message {
-        Message { conversation, seq, id, sender, key, at: Timestamp(at), text, event: None }
+        Message { conversation, seq, id, sender, key, at: Timestamp(at), text, event }
     }
 }
 
@@ -121,12 +133,15 @@ prop_compose! {
 prop_compose! {
     fn row()(
         conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
-        members in proptest::collection::vec((user(), text()), 0..3),
+        members in proptest::collection::vec((user(), text(), any::<bool>()), 0..3),
+        name in proptest::option::of(text()), history in proptest::option::of(any::<bool>()),
     ) -> Row {
-        let members = members.into_iter().map(|(user, name)| Member { user, name }).collect();
+        let member_count = members.len();
+        let member = |(user, name, owns): (_, _, bool)| Member { user, name, role: owns.then_some(Post::Owner) };
+        let members = members.into_iter().map(member).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
-        Row { conversation, kind: Kind::Direct, members, last_seq, last, unread }
+        Row { conversation, kind: Kind::Group, name, history, member_count, members, last_seq, last, unread }
     }
 }
 
@@ -139,6 +154,7 @@ struct Ingredients {
     message: Message,
     messages: Vec<Message>,
     rows: Vec<Row>,
+    row: Row,
     cursor: Cursor,
     as_of: AsOf,
     number: u64,
@@ -151,10 +167,10 @@ prop_compose! {
     fn ingredients()(
         (user, key, conversation) in (user(), proptest::option::of(key()), proptest::option::of(conversation())),
         message in message(), messages in proptest::collection::vec(message(), 0..3),
-        rows in proptest::collection::vec(row(), 0..3), cursor in cursor(), as_of in as_of(),
+        (rows, row) in (proptest::collection::vec(row(), 0..3), row()), cursor in cursor(), as_of in as_of(),
         (number, flag, code) in (any::<u64>(), any::<bool>(), 0..Code::ALL.len()), text in proptest::option::of(text()),
     ) -> Ingredients {
-        Ingredients { user, key, conversation, message, messages, rows, cursor, as_of, number, text, flag, code }
+        Ingredients { user, key, conversation, message, messages, rows, row, cursor, as_of, number, text, flag, code }
     }
 }
 
@@ -172,6 +188,7 @@ impl Ingredients {
             ServerFrame::Typing { conversation, user: self.user.clone(), active: self.flag, expires_ms: self.number },
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Conversation(Box::new(self.row.clone())),
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -194,6 +211,7 @@ impl Ingredients {
                 | ServerFrame::Typing { .. }
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
+                | ServerFrame::Conversation(_)
                 | ServerFrame::Refreshed { .. }
                 | ServerFrame::Error(_)
                 | ServerFrame::Reconnect { .. }
@@ -221,6 +239,17 @@ impl Ingredients {
             json!({ "type": "typing", "to": self.user, "active": self.flag }),
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
+            json!({ "type": "conversation", "conversation": conversation }),
+            json!({ "type": "group", "key": key, "action": "create", "name": text, "members": [self.user] }),
+            json!({ "type": "group", "key": key, "action": "create", "name": text, "history": self.flag }),
+            json!({ "type": "group", "key": key, "action": "name", "conversation": conversation, "name": text }),
+            json!({ "type": "group", "key": key, "action": "add", "conversation": conversation, "user": self.user }),
+            json!({ "type": "group", "key": key, "action": "remove", "conversation": conversation, "user": self.user }),
+            json!({ "type": "group", "key": key, "action": "leave", "conversation": conversation }),
+            json!({
+                "type": "group", "key": key, "action": "role", "conversation": conversation, "user": self.user,
+                "role": "owner",
+            }),
             json!({ "type": "refresh", "token": text }),
             json!({ "type": "ping" }),
         ]
@@ -230,7 +259,8 @@ impl Ingredients {
     fn corpus(&self) -> Vec<Vec<u8>> {
         let json = self.client_frames().into_iter().map(|frame| frame.to_string().into_bytes());
         let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
-        let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
+        let predecessor = Some(StoreTime(1));
+        let message = Envelope::Message { message: self.message.clone().into(), predecessor, group: self.flag };
         let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
         let packets = [
             r#"0/custom?a=b,{"token":"x"}"#,
@@ -281,9 +311,12 @@ proptest! {
     }
 
     #[test]
-    fn an_envelope_survives_the_bus(message in message(), cursor in cursor(), predecessor in any::<Option<u64>>()) {
+    fn an_envelope_survives_the_bus(
+        message in message(), cursor in cursor(), predecessor in any::<Option<u64>>(), group in any::<bool>(),
+    ) {
         let conversation = message.conversation;
-        let message = Envelope::Message { message: message.into(), predecessor: predecessor.map(StoreTime) };
+        let predecessor = predecessor.map(StoreTime);
+        let message = Envelope::Message { message: message.into(), predecessor, group };
         let typing = Envelope::Typing { conversation, user: cursor.user.clone(), active: true };
         let receipt = Envelope::Receipt { conversation, cursor };
         for envelope in [message, receipt, typing] {
@@ -294,6 +327,32 @@ proptest! {
             }
         }
     }
+}
+
+/// What nodes of before wrote and read: a message that is none of a group's has the very same bytes.
+#[test]
+fn a_message_without_an_event_travels_as_it_always_did() {
+    let message = sample().message;
+    let before = (
+        "m",
+        (
+            (
+                message.conversation,
+                message.seq,
+                message.id,
+                message.sender.clone(),
+                message.key.clone(),
+                message.at,
+                message.text.clone(),
+            ),
+            Some(StoreTime(1)),
+        ),
+    );
+    let mut expected = vec![1];
+    rmp_serde::encode::write(&mut expected, &std::collections::BTreeMap::from([(before.0, before.1)])).unwrap();
+    let envelope = Envelope::Message { message: message.into(), predecessor: Some(StoreTime(1)), group: false };
+    assert_eq!(envelope.encode(), expected);
+    assert_eq!(Envelope::decode(&expected), Ok(envelope));
 }
 
 #[test]
@@ -480,6 +539,17 @@ fn sample() -> Ingredients {
         messages: vec![message.clone()],
         message,
         rows: Vec::new(),
+        row: Row {
+            conversation: ConversationId::from_bytes([0xab; 16]),
+            kind: Kind::Group,
+            name: Some("Cooks".to_owned()),
+            history: Some(false),
+            member_count: 0,
+            members: Vec::new(),
+            last_seq: Seq::ZERO,
+            last: None,
+            unread: 0,
+        },
         as_of: AsOf { generation: Generation(0xab), at: StoreTime(1_790_000_000_000) },
         number: 9,
         text: Some("more".to_owned()),

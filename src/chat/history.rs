@@ -76,7 +76,7 @@ impl Chat {
                 let read: Vec<Message> = read.into_iter().filter(|message| range.shows(message.seq)).collect();
                 let more = match want.span {
                     Span::Before(_) => read.first().is_some_and(|first| first.seq > range.after.next()),
-                    Span::After(_) => is_full(&read, limit) && read.last().map(|last| last.seq) < range.until_or_end(),
+                    Span::After(_) => is_full(&read, limit) && read.last().map(|last| last.seq) != range.until,
                 };
                 return Ok(Some(Page { messages: read, more }));
             }

@@ -113,6 +113,8 @@ pub(super) struct Lane {
     talk: Option<Talk>,
     /// Whether it is a group, and `talk` is all that the messages up to `end` say of it.
     is_exact: bool,
+    /// Since when the end is known.
+    since: Instant,
     /// Taken from the inbox, not yet placed; oldest first.
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
@@ -126,7 +128,19 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(conversation: ConversationId, parts: Arc<Parts>, inbox: mpsc::Receiver<Pending>) -> Self {
         let queue = VecDeque::new();
-        Self { conversation, parts, inbox, talk: None, is_exact: false, queue, end: None, unsure: 0, admitted: 0 }
+        let since = Instant::now();
+        Self {
+            conversation,
+            parts,
+            inbox,
+            talk: None,
+            is_exact: false,
+            since,
+            queue,
+            end: None,
+            unsure: 0,
+            admitted: 0,
+        }
     }
 
     /// Works until it was idle for [`LANE_IDLE`] and `retire` agrees that nothing came in meanwhile.
@@ -162,6 +176,7 @@ impl Lane {
             self.resolve_unknown_outcomes().await?;
         }
         let Some(end) = self.end else {
+            self.since = Instant::now();
             self.end = Some(self.read_end().await?);
             if std::mem::take(&mut self.is_exact) {
                 // What happened meanwhile may have changed who may write.
@@ -170,6 +185,9 @@ impl Lane {
             return Ok(());
         };
         self.admit(end.seq).await?;
+        if self.end.is_none() {
+            return Ok(());
+        }
         self.place_run(end).await
     }
 
@@ -214,7 +232,13 @@ impl Lane {
                 self.admitted = next;
                 continue;
             };
-            let stored = if self.is_exact && !refusal.code.is_retryable() { self.find(pending).await? } else { None };
+            let is_final = self.is_exact && !refusal.code.is_retryable();
+            if is_final && self.since < pending.accepted {
+                // Another node may have let them in since the end was read.
+                self.end = None;
+                return Ok(());
+            }
+            let stored = if is_final { self.find(pending).await? } else { None };
             if let Some(pending) = self.queue.remove(next) {
                 match stored {
                     // It was allowed once.
@@ -349,6 +373,10 @@ impl Lane {
         }
         if let Some(gate) = &pending.gate {
             gate.settle(self.conversation, &pending.new.key);
+        }
+        if self.is_exact && predecessor.is_none() {
+            // It was found, not placed: others may have come and gone before it.
+            self.talk = self.parts.memberships.read(self.conversation).await.unwrap_or_default();
         }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());

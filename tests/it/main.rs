@@ -11,6 +11,8 @@ mod delivery;
 #[cfg(test)]
 mod frontend;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod native_door;

@@ -32,14 +32,28 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
         ClientFrame::Refresh { .. } => "refresh",
+        ClientFrame::Conversation { .. } => "conversation",
+        ClientFrame::Group(_) => "group",
         ClientFrame::Ping {} => "ping",
     }
 }
 
-const CLIENT_FRAMES: [&str; 10] =
-    ["hello", "resume", "send", "read", "delivered", "typing", "history", "conversations", "refresh", "ping"];
+const CLIENT_FRAMES: [&str; 12] = [
+    "hello",
+    "resume",
+    "send",
+    "read",
+    "delivered",
+    "typing",
+    "history",
+    "conversations",
+    "conversation",
+    "group",
+    "refresh",
+    "ping",
+];
 
-const SERVER_FRAMES: [&str; 12] = [
+const SERVER_FRAMES: [&str; 13] = [
     "welcome",
     "resumed",
     "sent",
@@ -48,6 +62,7 @@ const SERVER_FRAMES: [&str; 12] = [
     "typing",
     "history",
     "conversations",
+    "conversation",
     "refreshed",
     "error",
     "reconnect",
@@ -128,6 +143,7 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
+        "conversation" => value(&ServerFrame::Conversation(Box::new(row(example)))),
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "error" => {
             let key = example["key"].as_str().map(|key| key.parse().unwrap());
@@ -155,10 +171,14 @@ fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
+        role: serde_json::from_value(member["role"].clone()).unwrap(),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
         kind: serde_json::from_value::<Kind>(example["kind"].clone()).unwrap(),
+        name: example["name"].as_str().map(str::to_owned),
+        history: example["history"].as_bool(),
+        member_count: usize::try_from(example["member_count"].as_u64().unwrap()).unwrap(),
         members: example["members"].as_array().unwrap().iter().map(member).collect(),
         last_seq: Seq(example["last_seq"].as_u64().unwrap()),
         last: serde_json::from_value::<Option<Preview>>(example["last"].clone()).unwrap(),
@@ -261,6 +281,9 @@ fn the_limits_are_those_of_the_code() {
         ("cursors in one frame", grouped(bound::CURSORS_MAX)),
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
+        ("name of a group", bytes(bound::GROUP_NAME_BYTES_MAX)),
+        ("members of a group", grouped(bound::GROUP_MEMBERS_MAX)),
+        ("members in a row of a list", grouped(bound::LISTED_MEMBERS_MAX)),
         ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
         ("unread messages counted in one conversation", grouped(usize::try_from(bound::UNREAD_COUNT_MAX).unwrap())),
         ("sends under way on one connection", grouped(bound::REQUESTS_IN_FLIGHT_MAX)),

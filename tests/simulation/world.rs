@@ -8,7 +8,7 @@ use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
 use switchboard::model::{Clock, Timestamp, UserId};
 use switchboard::session::{self, Admission, Rate, Services};
-use switchboard::store::{Store, StoreClock};
+use switchboard::store::{Memberships, Store, StoreClock};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -164,14 +164,16 @@ impl World {
         let (bus, events) = self.exchange.connect();
         let skew = dice.between(0, 7_200_000);
         let clock = Arc::new(WrongClock { began: Instant::now(), at: 1_750_000_000_000 - 3_600_000 + skew });
+        let memberships = Arc::new(Memberships::new(store.clone()));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            memberships: memberships.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
         }));
-        let ports = delivery::Ports { store, store_clock, bus: bus.clone(), clock: clock.clone() };
+        let ports = delivery::Ports { store, store_clock, memberships, bus: bus.clone(), clock: clock.clone() };
         let services = Arc::new(Services {
             chat,
             delivery: Arc::new(Delivery::start(ports, events)),

@@ -56,7 +56,7 @@ pub(super) struct Role {
 #[utoipa::path(post, path = "/groups", tag = "groups", request_body = NewGroup,
     params(("Idempotency-Key" = Option<String>, Header, description = "What you call this request")),
     responses((status = 201, description = "The group, made now or by an earlier request with the same key",
-        body = Conversation), AskFailures, BodyFailures, NotYours, KeyReused))]
+        body = Conversation), AskFailures, BodyFailures, KeyReused))]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Bearer(who): Bearer,

@@ -89,12 +89,6 @@ impl Range {
         seq > self.after && self.until.is_none_or(|until| seq <= until)
     }
 
-    /// The last place of it, or the last there can be.
-    #[must_use]
-    pub fn until_or_end(&self) -> Option<Seq> {
-        Some(self.until.unwrap_or(Seq(u64::MAX)))
-    }
-
     /// This place, or the last one of the range where it is beyond that.
     #[must_use]
     pub fn cut(&self, seq: Seq) -> Seq {

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use switchboard::door::rest::{openapi, paths};
+use switchboard::model::ConversationId;
 use switchboard::session::Rate;
 
 use super::house::{House, UNPACED, ask, request, talk};
@@ -54,7 +55,8 @@ fn it_is_an_openapi_document() {
             assert!(["path", "query", "header"].contains(&parameter["in"].as_str().unwrap()));
             assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{parameter}");
         }
-        assert_eq!(operation.get("requestBody").is_some(), ["put", "post"].contains(&method), "{method} {path}");
+        let has_body = ["put", "post"].contains(&method) && path != "/groups/{id}/members/{user}";
+        assert_eq!(operation.get("requestBody").is_some(), has_body, "{method} {path}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(status.parse::<u16>().is_ok_and(|status| (200..600).contains(&status)), "{status}");
             assert!(response["description"].is_string());
@@ -91,7 +93,7 @@ async fn it_names_every_route_and_no_other() {
     let mut answered = BTreeSet::new();
     for path in paths() {
         for method in METHODS {
-            let target = path.replace("{id}", "ann");
+            let target = path.replace("{id}", "ann").replace("{user}", "bob");
             let method_ = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answer = house.ask(method_, &target, "ann", None).await;
             if answer.status != 405 {
@@ -153,6 +155,7 @@ fn causes() -> Vec<Cause> {
         cause("/messages", "post", 403, "/messages", "ann", Some(json!({ "conversation": lost, "text": "a" }))),
         cause("/messages", "post", 409, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "b" }))),
     ];
+    causes.extend(group_causes());
     for (path, verb) in [("/conversations/{id}/read", "read"), ("/conversations/{id}/delivered", "delivered")] {
         causes.push(cause(path, "post", 200, &format!("{one}/{verb}"), "ann", mark()));
         causes.push(cause(path, "post", 403, &format!("{none}/{verb}"), "ann", mark()));
@@ -162,6 +165,9 @@ fn causes() -> Vec<Cause> {
         ("/conversations/{id}/delivered", "post", format!("{one}/delivered")),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
+        ("/groups", "post", "/groups".to_owned()),
+        ("/groups/{id}", "put", format!("/groups/{talk_}")),
+        ("/groups/{id}/members/{user}/role", "put", format!("/groups/{talk_}/members/bob/role")),
     ] {
         causes.push(cause(path, method, 400, &target, "ann", Some(json!([]))));
         let mut large = cause(path, method, 413, &target, "ann", Some(json!(null)));
@@ -172,9 +178,42 @@ fn causes() -> Vec<Cause> {
         causes.push(text);
     }
     for (path, method) in everything() {
-        causes.push(cause(path, method, 401, &path.replace("{id}", "x"), "", None));
+        causes.push(cause(path, method, 401, &path.replace("{id}", "x").replace("{user}", "y"), "", None));
     }
     causes
+}
+
+/// Those of groups, in their order: each request has a key of its own, or that of another one, which is then refused.
+fn group_causes() -> Vec<Cause> {
+    let group = ConversationId::group(&"ann".parse().unwrap(), &"made".parse().unwrap());
+    let (one, member) = ("/groups/{id}", "/groups/{id}/members/{user}");
+    let role = "/groups/{id}/members/{user}/role";
+    let keyed = |key: &str, mut cause: Cause| {
+        cause.request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        cause
+    };
+    let at = |rest: &str| format!("/groups/{group}{rest}");
+    let named = |name: &str| Some(json!({ "name": name, "members": ["bob"] }));
+    let called = |name: &str| Some(json!({ "name": name }));
+    let made = |role: &str| Some(json!({ "role": role }));
+    vec![
+        keyed("made", cause("/groups", "post", 201, "/groups", "ann", named("Cooks"))),
+        keyed("made", cause("/groups", "post", 409, "/groups", "ann", named("Bakers"))),
+        keyed("n", cause(one, "put", 200, &at(""), "ann", called("Bakers"))),
+        keyed("n", cause(one, "put", 409, &at(""), "ann", called("Cooks"))),
+        keyed("n", cause(one, "put", 403, &at(""), "bob", called("Cooks"))),
+        keyed("a", cause(member, "put", 200, &at("/members/cyd"), "ann", None)),
+        keyed("a", cause(member, "put", 409, &at("/members/dan"), "ann", None)),
+        keyed("a", cause(member, "put", 403, &at("/members/dan"), "bob", None)),
+        keyed("b", cause(member, "put", 400, &at("/members/cyd"), "ann", None)),
+        keyed("o", cause(role, "put", 200, &at("/members/bob/role"), "ann", made("owner"))),
+        keyed("o", cause(role, "put", 409, &at("/members/bob/role"), "ann", made("member"))),
+        keyed("o", cause(role, "put", 403, &at("/members/bob/role"), "cyd", made("member"))),
+        keyed("r", cause(member, "delete", 200, &at("/members/cyd"), "ann", None)),
+        keyed("r", cause(member, "delete", 409, &at("/members/bob"), "ann", None)),
+        keyed("r", cause(member, "delete", 403, &at("/members/bob"), "cyd", None)),
+        keyed("s", cause(member, "delete", 400, &at("/members/eve"), "ann", None)),
+    ]
 }
 
 fn everything() -> Vec<(&'static str, &'static str)> {

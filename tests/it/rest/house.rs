@@ -13,8 +13,8 @@ use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
 use switchboard::model::{ConversationId, SystemChance, SystemClock};
 use switchboard::session::{Metrics, Rate};
-use switchboard::store::StoreClock;
 use switchboard::store::embedded::EmbeddedStore;
+use switchboard::store::{Memberships, StoreClock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 

@@ -31,7 +31,7 @@ const SECRET: &str = "a secret of the tests, long enough to count";
 #[expect(dead_code, reason = "kept alive, not read, by most tests")]
 pub(crate) enum Ground {
     /// One process, one file.
-    Local(TempDir),
+    Local(TempDir, Arc<dyn Store>),
     /// One Redis server.
     Redis(Redis, Mongo),
     /// A Redis Cluster.
@@ -47,16 +47,36 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Nodes over the local bus, sharing one embedded store.
     pub(crate) async fn local(nodes: usize) -> Self {
+        let hub = LocalHub::default();
+        let mut buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)> = Vec::new();
+        for _ in 0..nodes {
+            let (bus, events) = hub.join();
+            let bus: Arc<dyn Bus> = Arc::new(bus);
+            buses.push((bus, events));
+        }
+        Self::over(buses).await
+    }
+
+    /// Nodes over these buses, sharing one embedded store.
+    pub(crate) async fn over(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
-        let hub = LocalHub::default();
-        let mut started = Vec::new();
-        for _ in 0..nodes {
-            let (bus, events) = hub.join();
-            started.push(start(store.clone(), Arc::new(bus), events).await);
+        let mut nodes = Vec::new();
+        for (bus, events) in buses {
+            nodes.push(start(store.clone(), bus, events).await);
         }
-        Self { nodes: started, ground: Ground::Local(directory) }
+        Self { nodes, ground: Ground::Local(directory, store) }
+    }
+
+    /// The store under the nodes.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        match &self.ground {
+            Ground::Local(_, store) => store.clone(),
+            Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => {
+                Arc::new(MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap())
+            }
+        }
     }
 
     /// Nodes over a real Redis server and a real replica set.

@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, Profile, Seq,
+    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Group, Message, Profile, Seq,
     StoreTime, Summary, UserId,
 };
 use switchboard::store::{
-    Attempt, Behind, Conversations, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+    Attempt, Behind, Conversations, Groups, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
 };
 use tokio::time::{Instant, sleep};
 
@@ -232,7 +232,7 @@ impl People for SimStore {
         self.read(|book| book.cursors(conversation)).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         self.read(|book| book.unread(user, conversations)).await
     }
 
@@ -246,6 +246,18 @@ impl People for SimStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         self.write(|book| book.agree(on, proposal)).await
+    }
+}
+
+#[async_trait]
+impl Groups for SimStore {
+    async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
+        self.write(|book| book.found(conversation, group)).await
+    }
+
+    async fn apply(&self, event: &Message) -> Result<(), StoreError> {
+        let now = || self.shared.now();
+        self.write(|book| book.apply(event, now())).await
     }
 }
 
