@@ -24,12 +24,12 @@ async fn a_lost_change_is_found_by_whom_it_concerns() {
     let _swallowed = proxy.swallow_messages("bob", 1);
     change(&mut ann, "2", remove(&group, "bob")).await;
     write(&mut ann, &group, "3").await;
-    patiently(&mut bob, &group, 2).await;
+    patiently(&mut bob, &mut ann, &group, 2).await;
     assert_eq!(bob.shown[&group], [1, 2], "who was put out is told so, and nothing of what came then");
 
     let _swallowed = proxy.swallow_messages("bob", 1);
     change(&mut ann, "4", add(&group, "bob")).await;
-    patiently(&mut bob, &group, 4).await;
+    patiently(&mut bob, &mut ann, &group, 4).await;
     assert_eq!(bob.shown[&group], [1, 2, 4]);
     let _swallowed = proxy.swallow_messages("bob", 1);
     write(&mut ann, &group, "5").await;
@@ -39,12 +39,14 @@ async fn a_lost_change_is_found_by_whom_it_concerns() {
     assert_eq!(history(&mut bob, &group).await, [4, 5, 6]);
 }
 
-/// Waits as long as an audit may take, pinging as a client does.
-async fn patiently(client: &mut Client, group: &str, seq: u64) {
+/// Waits as long as an audit may take, both pinging as clients do.
+async fn patiently(client: &mut Client, other: &mut Client, group: &str, seq: u64) {
     let found = async {
         while !client.shown.get(group).is_some_and(|shown| shown.contains(&seq)) {
             client.say(json!({ "type": "ping" })).await;
             client.within(Duration::from_secs(1)).await;
+            other.say(json!({ "type": "ping" })).await;
+            other.expect("pong").await;
         }
     };
     tokio::time::timeout(Duration::from_secs(70), found).await.expect("the audit finds it within a minute");
