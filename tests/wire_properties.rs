@@ -16,11 +16,11 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Event, Generation, Kind, Message, MessageId, Post, Preview, Role,
-    Seq, StoreTime, Timestamp, UserId,
+    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Event, Generation, Kind, Message, MessageId, Policy,
+    Post, Preview, Role, Seq, StoreTime, TalkState, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
-use switchboard::wire::server::{Fault, Member, Row, Sent};
+use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Encoding, ServerFrame, engineio, relay, socketio};
 
 /// What every decoder must bear. An envelope that is understood is also written back the same.
@@ -137,11 +137,16 @@ prop_compose! {
         name in proptest::option::of(text()), history in proptest::option::of(any::<bool>()),
     ) -> Row {
         let member_count = members.len();
-        let member = |(user, name, owns): (_, _, bool)| Member { user, name, role: owns.then_some(Post::Owner) };
+        let (read, delivered) = (Seq(unread / 2), Seq(unread));
+        let member = |(user, name, owns): (_, _, bool)| {
+            let role = owns.then_some(Post::Owner);
+            Member { user, name, role, read, delivered }
+        };
         let members = members.into_iter().map(member).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
-        Row { conversation, kind: Kind::Group, name, history, member_count, members, last_seq, last, unread }
+        let assignment = (unread % 2 == 0).then(|| Assigned::of(Assignment::default(), true));
+        Row { conversation, kind: Kind::Group, name, history, member_count, members, last_seq, last, unread, assignment }
     }
 }
 
@@ -180,7 +185,13 @@ impl Ingredients {
         let Message { conversation, at, .. } = self.message;
         let message = Arc::new(self.message.clone());
         let frames = vec![
-            ServerFrame::Welcome { user: self.user.clone(), role: Role::Admin, as_of: self.as_of, expires: at },
+            ServerFrame::Welcome {
+                user: self.user.clone(),
+                role: Role::Admin,
+                as_of: self.as_of,
+                expires: at,
+                policy: Policy::Open,
+            },
             ServerFrame::Resumed { continued: self.messages.len() },
             ServerFrame::Sent(Sent { message: message.clone(), shown: self.flag }),
             ServerFrame::Message(message),
@@ -189,6 +200,14 @@ impl Ingredients {
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
             ServerFrame::Conversation(Box::new(self.row.clone())),
+            ServerFrame::Assignment { conversation, assignment: self.assigned() },
+            ServerFrame::Inbox { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Receipts { conversation, cursors: vec![self.cursor.clone()] },
+            ServerFrame::Unread {
+                total: self.number,
+                more: self.flag,
+                conversations: self.conversation.map(|id| (id, self.number)).into_iter().collect(),
+            },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -196,7 +215,15 @@ impl Ingredients {
                 key: self.key.clone(),
                 conversation: self.conversation,
                 retry_after_ms: self.flag.then_some(self.number),
+                truth: self
+                    .text
+                    .is_some()
+                    .then(|| Truth::Messages { messages: self.messages.clone(), more: self.flag }),
             }),
+            ServerFrame::Blocked { user: self.user.clone(), active: self.flag },
+            ServerFrame::Blocks { users: vec![self.user.clone()] },
+            ServerFrame::Banned { user: self.user.clone(), active: self.flag },
+            ServerFrame::Person { user: self.user.clone(), name: self.message.text.clone() },
             ServerFrame::Reconnect { after_ms: self.number },
             ServerFrame::Pong { as_of: self.as_of },
         ];
@@ -212,13 +239,26 @@ impl Ingredients {
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
                 | ServerFrame::Conversation(_)
+                | ServerFrame::Assignment { .. }
+                | ServerFrame::Inbox { .. }
+                | ServerFrame::Receipts { .. }
+                | ServerFrame::Unread { .. }
                 | ServerFrame::Refreshed { .. }
+                | ServerFrame::Blocked { .. }
+                | ServerFrame::Blocks { .. }
+                | ServerFrame::Banned { .. }
+                | ServerFrame::Person { .. }
                 | ServerFrame::Error(_)
                 | ServerFrame::Reconnect { .. }
                 | ServerFrame::Pong { .. } => {}
             }
         }
         frames
+    }
+
+    fn assigned(&self) -> Assigned {
+        let agent = if self.flag { Ok(self.user.clone()) } else { Err(TalkState::Closed) };
+        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number % 2 == 0)
     }
 
     /// One good client frame of every kind, as a value.
@@ -232,6 +272,7 @@ impl Ingredients {
             json!({ "type": "send", "to": self.user, "key": key, "text": text }),
             json!({ "type": "send", "to": self.user, "for_team": self.flag, "key": key, "text": text }),
             json!({ "type": "send", "to": null, "conversation": conversation, "key": key, "text": text }),
+            json!({ "type": "send", "conversation": conversation, "key": key, "text": text, "head": seq }),
             json!({ "type": "read", "conversation": conversation, "seq": seq }),
             json!({ "type": "delivered", "conversation": conversation, "seq": seq, "colour": [self.text] }),
             json!({ "type": "read", "conversation": conversation }),
@@ -250,7 +291,18 @@ impl Ingredients {
                 "type": "group", "key": key, "action": "role", "conversation": conversation, "user": self.user,
                 "role": "owner",
             }),
+            json!({ "type": "claim", "conversation": conversation, "action": "pass", "to": self.user }),
+            json!({ "type": "claim", "conversation": conversation, "action": "claim", "from": self.user }),
+            json!({ "type": "inbox", "filter": "mine", "behind": self.text }),
+            json!({ "type": "inbox" }),
+            json!({ "type": "receipts", "conversation": conversation }),
+            json!({ "type": "unread" }),
             json!({ "type": "refresh", "token": text }),
+            json!({ "type": "block", "user": self.user, "active": self.flag }),
+            json!({ "type": "blocks" }),
+            json!({ "type": "ban", "user": self.user, "active": self.flag, "reason": self.text }),
+            json!({ "type": "find", "user": self.user }),
+            json!({ "type": "find", "email": self.text }),
             json!({ "type": "ping" }),
         ]
     }
@@ -274,7 +326,11 @@ impl Ingredients {
         let asked =
             relay::Frame::Reply { id: 1, reply: relay::Reply::Done { payload: "2".into(), is_authenticated: true } };
         let relayed = asked.encode().map(|bytes| bytes.to_vec());
-        let announced = [message.encode().to_vec(), receipt.encode().to_vec()];
+        let assignment = Envelope::Assignment {
+            conversation: self.message.conversation,
+            assignment: Assignment::default().changed(Ok(self.user.clone()), &self.user, self.message.at),
+        };
+        let announced = [message, receipt, assignment].map(|envelope| envelope.encode().to_vec());
         json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }
@@ -549,6 +605,7 @@ fn sample() -> Ingredients {
             last_seq: Seq::ZERO,
             last: None,
             unread: 0,
+            assignment: None,
         },
         as_of: AsOf { generation: Generation(0xab), at: StoreTime(1_790_000_000_000) },
         number: 9,

@@ -56,8 +56,8 @@ impl Rules {
             Value::Number(number) if !number.is_f64() => number.to_string().parse(),
             _ => return Err(Fault::Subject),
         };
-        // The team is no person: whoever was it would be in every conversation with it.
-        user.ok().filter(|user| *user != UserId::team()).ok_or(Fault::Subject)
+        // The team and the system are no people: whoever was the team would be in every conversation with it.
+        user.ok().filter(|user: &UserId| !user.is_reserved()).ok_or(Fault::Subject)
     }
 
     fn check_issuer(&self, claims: &Members) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::model::limits::CROWD_MEMBERS;
-use crate::model::{Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
 use crate::store::Talk;
 use crate::wire::envelope::Envelope;
 
@@ -40,6 +40,16 @@ impl Announcer {
         if !is_crowd(to) {
             self.publish(&to.members, &Envelope::Typing { conversation: to.id, user, active }).await;
         }
+    }
+
+    /// Somebody else sees to a talk, or nobody any more: for the team, and for the talk's user.
+    pub(super) async fn assignment(&self, to: &Conversation, assignment: Assignment) {
+        self.publish(&to.members, &Envelope::Assignment { conversation: to.id, assignment }).await;
+    }
+
+    /// Something was decided about a user.
+    pub(super) async fn standing(&self, user: &UserId) {
+        self.bus.publish(user, Envelope::Standing {}.encode()).await;
     }
 
     async fn publish(&self, to: &[UserId], envelope: &Envelope) {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::lane::Opening;
 use super::send::{Said, Sent};
-use super::{Chat, Gate};
+use super::{Chat, Gate, Rights};
 use crate::model::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX};
-use crate::model::{ClientKey, Code, ConversationId, Event, Group, Refusal, UserId};
+use crate::model::{ClientKey, Code, ConversationId, Event, Group, Policy, Refusal, Role, UserId};
 use crate::wire::client::Action;
 
 /// What somebody wants of a group.
@@ -15,6 +15,8 @@ use crate::wire::client::Action;
 pub struct Change {
     /// Who.
     pub sender: UserId,
+    /// What they may do.
+    pub rights: Rights,
     /// What they call it: the same key again is the same change again.
     pub key: ClientKey,
     /// What.
@@ -55,7 +57,10 @@ impl Change {
     }
 
     /// What can be said of it without knowing the group.
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self, policy: Policy) -> Result<(), Refusal> {
+        if policy == Policy::Support && self.rights.role == Role::User {
+            return Err(Refusal::new(Code::Forbidden, "users write to the team only"));
+        }
         match &self.action {
             Action::Create { name, members, .. } => {
                 check_name(name)?;
@@ -72,8 +77,11 @@ impl Change {
 
     /// Whether the sender may add somebody, whatever the group: the place for everything that lies between two people.
     fn may_add(&self, user: &UserId) -> Result<(), Refusal> {
-        if *user == UserId::team() {
-            return Err(Refusal::new(Code::Invalid, "the team is in no group: its agents are, each by themselves"));
+        if *user == UserId::team() || *user == UserId::system() {
+            return Err(Refusal::new(Code::Invalid, "only people are in groups: the team's agents each by themselves"));
+        }
+        if self.rights.standing.blocks(user) || self.rights.standing.is_blocked_by(user) {
+            return Err(Refusal::new(Code::Forbidden, "this person cannot be added"));
         }
         Ok(())
     }
@@ -89,13 +97,15 @@ impl Chat {
         change: Change,
         gate: Option<Arc<Gate>>,
     ) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
-        let checked = change.check();
+        let checked = change.check(self.policy());
         let said = Said {
             conversation: change.conversation(),
             open: change.opening(),
             event: Some(change.event()),
             sender: change.sender,
             for_team: false,
+            rights: change.rights,
+            exact: None,
             key: change.key,
             text: String::new(),
         };

@@ -98,6 +98,6 @@ fn within(span: Span, range: Range) -> Span {
     }
 }
 
-fn is_full(messages: &[Message], limit: usize) -> bool {
+pub(super) fn is_full(messages: &[Message], limit: usize) -> bool {
     messages.len() == limit || messages.iter().map(|message| message.text.len()).sum::<usize>() >= PAGE_BYTES_MAX
 }

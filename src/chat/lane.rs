@@ -7,7 +7,10 @@
 //! - A taken key means the message is stored already: answer with the first result.
 //! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
 //!   read anew, what came before it has taken effect first. So who may write, and who is told, is what the messages say.
+//! - What must be stored right after a place, or not at all, goes alone (`exact`).
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
+
+mod exact;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use super::groups::may_change;
 use super::heads::{Heads, Stored};
 use super::member::not_yours;
 use super::metrics::Stages;
+use super::rights::{Rights, Rules};
 use super::send::Sent;
 use super::unavailable;
 use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
@@ -35,6 +39,7 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) store_clock: Arc<StoreClock>,
     pub(super) memberships: Arc<Memberships>,
+    pub(super) rules: Arc<Rules>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
@@ -54,6 +59,11 @@ pub(super) struct Pending {
     pub(super) new: NewMessage,
     /// Whether its sender may write for the team.
     pub(super) for_team: bool,
+    pub(super) rights: Rights,
+    /// The place that it must be stored right after, or not at all.
+    pub(super) exact: Option<Seq>,
+    /// Since when that place is looked for.
+    pub(super) unseen_since: Option<Instant>,
     /// The conversation to make exist first.
     pub(super) open: Option<Opening>,
     /// The gate of the session that sent it, at which it has arrived.
@@ -74,21 +84,18 @@ impl Pending {
     }
 
     fn may_write_in(&self, conversation: &Conversation) -> bool {
-        conversation.has(&self.new.sender) || (self.for_team && conversation.has(&UserId::team()))
+        conversation.has(&self.new.sender)
+            || (self.for_team && conversation.has(&UserId::team()))
+            || self.rights.everywhere
     }
 
-    /// Whether it may not be written there, now.
-    fn check(&self, talk: Option<&Talk>) -> Result<(), Refusal> {
-        let Some(talk) = talk.filter(|talk| self.may_write_in(&talk.conversation)) else { return Err(not_yours()) };
+    /// Whether what it changes may not be changed, as it is.
+    fn check_change(&self, talk: &Talk) -> Result<(), Refusal> {
         match (&self.new.event, &talk.group) {
-            (Some(event), Some(group)) => may_change(group, &self.new.sender, event)?,
-            (Some(_), None) => return Err(Refusal::new(Code::Invalid, "it is not a group")),
-            (None, _) => {}
+            (Some(event), Some(group)) => may_change(group, &self.new.sender, event),
+            (Some(_), None) => Err(Refusal::new(Code::Invalid, "it is not a group")),
+            (None, _) => Ok(()),
         }
-        if self.is_held_up() {
-            return Err(Refusal::new(Code::Blocked, "repeat the send that was refused before this one first"));
-        }
-        Ok(())
     }
 
     const fn is_change(&self) -> bool {
@@ -188,7 +195,10 @@ impl Lane {
         if self.end.is_none() {
             return Ok(());
         }
-        self.place_run(end).await
+        match self.exact_front() {
+            Some(head) if head != end.seq => self.compare(head, end).await,
+            _ => self.place_run(end).await,
+        }
     }
 
     /// Reads, by key, whether the messages of an unknown outcome are stored; those that are need no other attempt.
@@ -219,18 +229,29 @@ impl Lane {
             if next > 0 && (pending.is_change() || self.queue.front().is_some_and(Pending::is_change)) {
                 break;
             }
-            if !self.is_exact {
-                self.talk = self.open(pending).await?;
-                if self.talk.as_ref().is_some_and(|talk| talk.conversation.kind == Kind::Group) {
-                    self.talk = self.catch_up(end).await?;
-                    self.is_exact = true;
-                }
-            }
-            let Some(pending) = self.queue.get(next) else { break };
-            let Err(refusal) = pending.check(self.talk.as_ref()) else {
-                next += 1;
-                self.admitted = next;
+            let talk = if self.is_exact { self.talk.clone() } else { self.look_up(pending).await? };
+            if !self.is_exact && talk.as_ref().is_some_and(|talk| talk.conversation.kind == Kind::Group) {
+                self.talk = self.catch_up(end).await?;
+                self.is_exact = true;
                 continue;
+            }
+            let refusal = match self.refusal(pending, talk.as_ref()).await? {
+                Some(refusal) => refusal,
+                None if pending.is_held_up() => {
+                    Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
+                }
+                None => {
+                    // Only now: a conversation does not come to be by what is refused.
+                    if !self.is_exact {
+                        self.talk = match &pending.open {
+                            Some(Opening::Talk(derived)) => Some(self.parts.memberships.open(derived).await?),
+                            _ => talk,
+                        };
+                    }
+                    next += 1;
+                    self.admitted = next;
+                    continue;
+                }
             };
             let is_final = self.is_exact && !refusal.code.is_retryable();
             if is_final && self.since < pending.accepted {
@@ -250,10 +271,10 @@ impl Lane {
         Ok(())
     }
 
-    /// The conversation that a send goes to, made to exist where that is for the send to do.
-    async fn open(&self, pending: &Pending) -> Result<Option<Talk>, StoreError> {
+    /// The conversation that a send goes to. A group is made to exist, since all that is to be checked of it was.
+    async fn look_up(&self, pending: &Pending) -> Result<Option<Talk>, StoreError> {
         match &pending.open {
-            Some(Opening::Talk(derived)) => self.parts.memberships.open(derived).await.map(Some),
+            Some(Opening::Talk(derived)) => Ok(Some(Talk::of(derived.clone()))),
             Some(Opening::Group(new)) => {
                 self.parts.store.found(&new.0, &new.1).await?;
                 self.parts.memberships.read(self.conversation).await
@@ -285,11 +306,22 @@ impl Lane {
         self.parts.store.find(self.conversation, &pending.new.sender, &pending.new.key).await
     }
 
+    /// Why this may never be written there, as it is.
+    async fn refusal(&self, pending: &Pending, talk: Option<&Talk>) -> Result<Option<Refusal>, StoreError> {
+        let Some(talk) = talk.filter(|talk| pending.may_write_in(&talk.conversation)) else {
+            return Ok(Some(not_yours()));
+        };
+        if let Err(refusal) = pending.check_change(talk) {
+            return Ok(Some(refusal));
+        }
+        self.parts.rules.refusal(&pending.new.sender, &pending.rights, &talk.conversation).await
+    }
+
     /// Tries to store what waits, and goes by what became of each.
     async fn place_run(&mut self, mut end: Tail) -> Result<(), StoreError> {
         let mut attempts: Vec<Attempt> = Vec::with_capacity(self.admitted);
         let mut seq = end.seq;
-        for pending in self.queue.iter().take(self.admitted) {
+        for pending in self.queue.iter().take(self.run_length()) {
             seq = seq.next();
             attempts.push(Attempt { message: pending.new.clone(), seq });
         }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::member::{Membership, not_yours};
+use super::receipts::Cursors;
 use super::{Chat, unavailable};
 use crate::model::limits::{LISTED_MEMBERS_MAX, PAGE_CONVERSATIONS_MAX};
 use crate::model::{
-    Code, ConversationId, Group, Identity, Post, Profile, Range, Refusal, Seq, StoreTime, Summary, UserId,
+    Code, ConversationId, Cursor, Group, Identity, Post, Profile, Range, Refusal, Seq, StoreTime, Summary, UserId,
 };
-use crate::store::Behind;
-use crate::wire::server::{Member, Row};
+use crate::store::{Behind, StoreError};
+use crate::wire::server::{Assigned, Member, Row};
 
 /// A page of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +32,20 @@ impl Chat {
         behind: Option<&str>,
         limit: Option<usize>,
     ) -> Result<Listing, Refusal> {
+        self.listing(user, behind, limit, async |behind, limit| self.store.list(user, behind, limit).await).await
+    }
+
+    /// A page of what `read` reads, as somebody in this seat sees it.
+    pub(super) async fn listing(
+        &self,
+        user: &UserId,
+        behind: Option<&str>,
+        limit: Option<usize>,
+        read: impl AsyncFnOnce(Option<Behind>, usize) -> Result<Vec<Summary>, StoreError>,
+    ) -> Result<Listing, Refusal> {
         let behind = behind.map(parse_behind).transpose()?;
         let limit = limit.unwrap_or(PAGE_CONVERSATIONS_MAX).clamp(1, PAGE_CONVERSATIONS_MAX);
-        let summaries = self.store.list(user, behind, limit).await.map_err(|error| unavailable(&error))?;
+        let summaries = read(behind, limit).await.map_err(|error| unavailable(&error))?;
         let next = summaries.last().filter(|_| summaries.len() == limit).map(print_behind);
         let rows = self.rows(user, summaries, LISTED_MEMBERS_MAX).await?;
         Ok(Listing { rows, next })
@@ -59,8 +71,9 @@ impl Chat {
         let unread = self.store.unread(user, &places).await.map_err(|error| unavailable(&error))?;
         let listed: Vec<_> = summaries.iter().map(|summary| listed(summary, members_max)).collect();
         let names = self.names(listed.iter().flatten().map(|(user, _)| user.clone()).collect()).await?;
+        let cursors = self.cursors(summaries.iter().map(|summary| &summary.conversation)).await?;
         let rows = summaries.into_iter().zip(listed).zip(unread);
-        Ok(rows.map(|((summary, members), unread)| row(user, summary, members, unread, &names)).collect())
+        Ok(rows.map(|((summary, members), unread)| row(user, summary, members, unread, (&names, &cursors))).collect())
     }
 
     async fn names(&self, mut people: Vec<UserId>) -> Result<HashMap<UserId, String>, Refusal> {
@@ -100,13 +113,14 @@ fn row(
     summary: Summary,
     members: Vec<(UserId, Option<Post>)>,
     unread: u64,
-    names: &HashMap<UserId, String>,
+    (names, cursors): (&HashMap<UserId, String>, &Cursors),
 ) -> Row {
-    let range = range(user, &summary);
-    let Summary { conversation, group, last_seq, last, .. } = summary;
+    let (range, is_team) = (range(user, &summary), *user == UserId::team());
+    let Summary { conversation, group, last_seq, last, assignment, .. } = summary;
     let member = |(user, role): (UserId, Option<Post>)| {
         let name = names.get(&user).cloned().unwrap_or_else(|| user.to_string());
-        Member { user, name, role }
+        let Cursor { user, read, delivered } = cursors.of(conversation.id, user);
+        Member { user, name, role, read, delivered }
     };
     Row {
         conversation: conversation.id,
@@ -119,6 +133,7 @@ fn row(
         last: last.filter(|last| range.shows(last.seq)),
         last_seq,
         unread,
+        assignment: assignment.map(|assignment| Assigned::of(assignment, is_team)),
     }
 }
 

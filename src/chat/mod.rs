@@ -5,8 +5,13 @@
 //! head is raised (`heads`) → the sender gets the answer.
 
 mod announce;
+mod away;
 mod commit;
+mod conflict;
+mod desk;
 mod ends;
+mod erase;
+mod find;
 mod gate;
 mod groups;
 mod heads;
@@ -19,24 +24,34 @@ mod metrics;
 mod profile;
 mod read;
 mod receipts;
+mod rights;
 mod send;
+mod standing;
 mod team;
 mod typing;
 mod unread;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bus::Bus;
-use crate::model::{Chance, Clock, Refusal};
-use crate::store::{Memberships, Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, Policy, Refusal, UserId};
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 
+pub use away::Attendance;
+pub use desk::Wish;
 pub use ends::End;
+pub use erase::Erased;
+pub use find::Wanted;
 pub use gate::Gate;
 pub use groups::Change;
 pub use history::{Page, Want};
 pub use list::Listing;
 pub use member::Membership;
+pub use receipts::Marks;
+pub use rights::Rights;
 pub use send::{Send, Sent, Target};
+pub use standing::Revocation;
 pub use unread::Unread;
 
 /// Everything the use cases need, handed in by the composition root.
@@ -47,6 +62,10 @@ pub struct Ports {
     pub store_clock: Arc<StoreClock>,
     /// Who is in which conversation.
     pub memberships: Arc<Memberships>,
+    /// What is known of users' standings.
+    pub standings: Arc<StandingCache>,
+    /// What users may do with each other.
+    pub policy: Policy,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
     /// The wall clock.
@@ -61,7 +80,12 @@ pub struct Chat {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     memberships: Arc<Memberships>,
+    standings: Arc<StandingCache>,
+    rules: Arc<rights::Rules>,
+    /// Who has come, and with which address: they need not be looked up again.
+    met: Mutex<HashSet<(UserId, String)>>,
     announcer: Arc<announce::Announcer>,
+    desk: Arc<desk::Desk>,
     lanes: lanes::Lanes,
 }
 
@@ -69,19 +93,38 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, memberships, bus, clock, chance } = ports;
+        let Ports { store, store_clock, memberships, standings, policy, bus, clock, chance } = ports;
         let announcer = Arc::new(announce::Announcer::new(bus));
+        let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
         let lanes = lanes::Lanes::new(lane::Parts {
             store: store.clone(),
             store_clock,
             memberships: memberships.clone(),
+            rules: rules.clone(),
             announcer: announcer.clone(),
             commit: commit::Commit::start(store.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        Self { store, clock, chance, memberships, announcer, lanes }
+        let desk = Arc::new(desk::Desk::new(store.clone(), memberships.clone(), announcer.clone(), clock.clone()));
+        Self { store, clock, chance, memberships, standings, rules, met: Mutex::default(), announcer, desk, lanes }
+    }
+
+    /// What users may do with each other here.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.rules.policy
+    }
+}
+
+impl Chat {
+    fn met(&self) -> MutexGuard<'_, HashSet<(UserId, String)>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_met(&self, user: &UserId) {
+        self.met().retain(|(met, _)| met != user);
     }
 }
 

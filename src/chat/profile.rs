@@ -2,7 +2,7 @@
 
 use super::{Chat, unavailable};
 use crate::model::limits::{EMAIL_BYTES_MAX, NAME_BYTES_MAX};
-use crate::model::{Code, ConversationId, Identity, Profile, Refusal, Role, UserId};
+use crate::model::{Code, ConversationId, Identity, Profile, Refusal, Role, UserId, address};
 
 impl Chat {
     /// A person's profile: all of it to themselves, to agents and to backends; without the address to whom they have a
@@ -36,7 +36,13 @@ impl Chat {
         }
         check("name", &profile.name, NAME_BYTES_MAX)?;
         check("email", &profile.email, EMAIL_BYTES_MAX)?;
-        self.store.put_profile(user, profile).await.map_err(|error| unavailable(&error))
+        self.store.put_profile(user, profile).await.map_err(|error| unavailable(&error))?;
+        if asker.role == Role::Service {
+            // A backend vouches for what it says; what somebody says of themselves, nobody is found by.
+            let vouched = address(&profile.email);
+            self.store.set_address(user, &vouched).await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(())
     }
 
     async fn share_a_conversation(&self, one: &Identity, other: &UserId) -> Result<bool, Refusal> {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::conflict::Conflicts;
 use super::lane::{Opening, Pending};
-use super::{Chat, Gate};
+use super::{Chat, Gate, Rights};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
-    ClientKey, Code, Conversation, ConversationId, Event, Message, MessageId, NewMessage, Refusal, StoreTime, UserId,
+    ClientKey, Code, Conversation, ConversationId, Event, Message, MessageId, NewMessage, Refusal, Seq, StoreTime,
+    UserId,
 };
 
 /// Where a message goes.
@@ -50,12 +52,16 @@ pub struct Send {
     pub sender: UserId,
     /// Whether they are an agent, who may write for the team.
     pub for_team: bool,
+    /// What they may do.
+    pub rights: Rights,
     /// Where it goes.
     pub target: Target,
     /// What the writer calls it: the same key again is the same message again.
     pub key: ClientKey,
     /// What it says.
     pub text: String,
+    /// The highest place that the writer saw, if it must be stored right after that or not at all.
+    pub exact: Option<Seq>,
 }
 
 impl Send {
@@ -84,6 +90,9 @@ pub(super) struct Said {
     pub(super) open: Option<Opening>,
     pub(super) sender: UserId,
     pub(super) for_team: bool,
+    pub(super) rights: Rights,
+    /// The place that it must be stored right after, or not at all.
+    pub(super) exact: Option<Seq>,
     pub(super) key: ClientKey,
     pub(super) text: String,
     pub(super) event: Option<Event>,
@@ -94,27 +103,41 @@ impl Chat {
     /// not of awaiting. `gate` is the session's, where there is one; see [`Gate`].
     ///
     /// The answer, within [`SEND_WAIT`](crate::model::limits::SEND_WAIT) and a few attempts: stored for good; or
-    /// `invalid`, `forbidden`, `busy`, `blocked`; or `unavailable`, after which the message may or may not be stored, and
+    /// `invalid`, `forbidden`, `busy`, `blocked`; `conflict` with what others wrote, where it was to be stored right after
+    /// a place that is no longer the last; or `unavailable`, after which the message may or may not be stored, and
     /// sending it again under the same key tells.
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
         let for_team = send.for_team;
         let checked = check(&send.text);
+        let conflicts = Conflicts::of(self, &send);
         let open = match &send.target {
             Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
             Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let Send { sender, key, text, .. } = send;
+        let Send { sender, rights, key, text, exact, .. } = send;
+        let (writer, named) = (sender.clone(), key.clone());
         let open = open.map(Opening::Talk);
-        let said = Said { conversation, open, sender, for_team, key, text, event: None };
+        let said = Said { conversation, open, sender, for_team, rights, key, text, exact, event: None };
         let answer = self.queue(said, checked, gate);
-        let reading = self.reading();
+        let (reading, desk, store) = (self.reading(), self.desk.clone(), self.store.clone());
         async move {
-            let sent = answer.await?;
+            let sent = match answer.await {
+                // Somebody who may not write any more may have written this before: a repetition gets its first answer.
+                Err(refusal) if refusal.code == Code::Forbidden => {
+                    match store.find(conversation, &writer, &named).await {
+                        Ok(Some(message)) => Sent { message: Arc::new(message), predecessor: None, group: false },
+                        _ => return Err(refusal),
+                    }
+                }
+                Err(refusal) if refusal.code == Code::Conflict => return Err(conflicts.tell(refusal).await),
+                decided => decided?,
+            };
             if for_team {
                 reading.by_answering(&sent.message).await;
             }
+            desk.reopen_by(&sent.message).await?;
             Ok(sent)
         }
     }
@@ -137,12 +160,13 @@ impl Chat {
     }
 
     fn accept(&self, said: Said, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
-        let Said { conversation, open, sender, for_team, key, text, event } = said;
+        let Said { conversation, open, sender, for_team, rights, key, text, exact, event } = said;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
         let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text, event };
-        Pending { new, for_team, open, gate, accepted: Instant::now(), reply }
+        let accepted = Instant::now();
+        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

@@ -11,6 +11,7 @@ use super::keys::auth;
 use super::raw::Raw;
 use super::settings as s;
 use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
+use crate::model::Policy;
 
 /// The profiles there are.
 const PROFILES: [&str; 1] = ["classic"];
@@ -41,7 +42,11 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
             text.parse().ok()
         })?,
         recovery: raw.need(&s::RECOVERY, "true or false", |text| text.parse().ok())?,
+        policy: raw.need(&s::POLICY, "open or support", |text| {
+            [Policy::Open, Policy::Support].into_iter().find(|policy| policy.name() == text)
+        })?,
         node_label: raw.want(&s::NODE_ID, "1 to 64 printable ASCII characters without spaces", label)?,
+        claim_away: Duration::from_secs(number(raw, &s::CLAIM_AWAY_SECONDS, 0, 86_400)?.into()),
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
         log: log(raw)?,
         rates: rates(raw)?,

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::UserId;
+use crate::model::{Policy, UserId};
 
 pub use cli::{Command, TokenRequest};
 pub use jsonwebtoken::Algorithm;
@@ -58,8 +58,12 @@ pub struct Config {
     pub team: Option<UserId>,
     /// Whether Socket.IO clients may go on where they were.
     pub recovery: bool,
+    /// What users may do with each other.
+    pub policy: Policy,
     /// The operator's name for this node, in logs and metrics; never its identity.
     pub node_label: Option<String>,
+    /// How long an agent may be away until their talks are everybody's, at most a day; zero: for ever.
+    pub claim_away: Duration,
     /// How long a node that is told to stop may take, at most one hour.
     pub drain: Duration,
     /// What is logged, and how.

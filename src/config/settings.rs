@@ -110,6 +110,10 @@ settings! {
         "Whom users of such frontends see in place of the support team. Without it, the first agent who comes, for ever.";
     RECOVERY: Switch "BOOL" = Some("true"),
         "Let Socket.IO clients go on where they were after a connection was lost, on any node.";
+    POLICY: Plain "NAME" = Some("open"),
+        "What users may do with each other: `open`, or `support`, where they write to the team only.";
+    CLAIM_AWAY_SECONDS: Plain "SECONDS" = Some("300"),
+        "How long an agent may be away until the talks that they see to are everybody's again; 0: for ever.";
     TRUSTED_PROXIES: Plain "LIST" = None,
         "Addresses or networks of your load balancers, comma-separated: what they say of a client's address is \
          believed.";

@@ -1,6 +1,6 @@
 //! The cure for doubt: ask the store where there was activity, and let the sessions want it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::metrics::Metrics;
 use super::registry::{Registry, SHARDS};
 use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, USERS_PER_QUESTION_MAX};
-use crate::model::{Activity, Kind, StoreTime, UserId};
+use crate::model::{Activity, Kind, Standing, StoreTime, UserId};
 use crate::store::{Since, Store, StoreClock, StoreError};
 
 /// A session that was whole at its user's last audit knows everything that the store took up to this long after it,
@@ -88,6 +88,22 @@ impl Cure {
         }
         self.metrics.audited.increment(users.len() as u64);
         self.registry.set_audited(&users, asked_at);
+        self.compare_standings(&users).await
+    }
+
+    /// Lets those sessions read anew about whose users something else was decided than they know.
+    async fn compare_standings(&self, users: &[UserId]) -> Result<(), StoreError> {
+        let decided: HashMap<UserId, Standing> = self.store.standings(users).await?.into_iter().collect();
+        let nothing = Standing::default();
+        for user in users {
+            let standing = decided.get(user).unwrap_or(&nothing);
+            // An agent is addressed as the team, too, but stands for themselves.
+            self.registry.each_session(user, |outbox| {
+                if outbox.user() == user {
+                    outbox.compare_standing(standing);
+                }
+            });
+        }
         Ok(())
     }
 

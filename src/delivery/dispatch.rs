@@ -9,14 +9,16 @@ use tokio::time::sleep;
 use super::cure::Cure;
 use super::item::{Item, Notice, SharedMessage};
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::position::Verdict;
 use super::registry::Registry;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
-use crate::store::Memberships;
+use crate::store::{Memberships, StandingCache};
 use crate::wire::ServerFrame;
 use crate::wire::envelope::Envelope;
+use crate::wire::server::Assigned;
 
 /// How much the bus can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub(super) enum Trust {
 pub(super) struct Desk {
     pub(super) registry: Arc<Registry>,
     pub(super) memberships: Arc<Memberships>,
+    pub(super) standings: Arc<StandingCache>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
 }
@@ -98,11 +101,19 @@ impl Desk {
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });
             }
+            Ok(Envelope::Assignment { conversation, assignment }) => {
+                let assignment = Assigned::of(assignment, *user == UserId::team());
+                self.tell(user, ServerFrame::Assignment { conversation, assignment });
+            }
             Ok(Envelope::Typing { conversation, user: writer, active }) if writer != *user => {
                 let expires_ms = u64::try_from(TYPING_HOLDS.as_millis()).unwrap_or(u64::MAX);
                 self.tell(user, ServerFrame::Typing { conversation, user: writer, active, expires_ms });
             }
             Ok(Envelope::Typing { .. }) => {}
+            Ok(Envelope::Standing {}) => {
+                self.standings.forget(user);
+                self.registry.each_session(user, Outbox::doubt_standing);
+            }
             Err(error) => {
                 self.metrics.unreadable.increment(1);
                 tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::model::{Message, StoreTime, Timestamp};
-use crate::wire::server::Row;
+use crate::model::{ConversationId, Message, StoreTime, Timestamp};
+use crate::wire::server::{Fault, Row, Truth};
 use crate::wire::{Form, ServerFrame};
 
 /// What a message costs in a queue beside its text, about, in bytes.
@@ -15,6 +15,9 @@ const MESSAGE_OVERHEAD_BYTES: usize = 512;
 const MEMBER_BYTES: usize = 128;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
+
+/// What a cursor or a count in a frame costs, about, in bytes.
+const CURSOR_BYTES: usize = 96;
 
 /// One thing that waits for a socket.
 #[derive(Debug, Clone)]
@@ -87,6 +90,17 @@ impl Item {
         }
     }
 
+    /// Which conversation it tells the standing of, if it does.
+    pub(super) fn standing_of(&self) -> Option<ConversationId> {
+        let Self::Notice(notice) = self else { return None };
+        match notice.frame {
+            ServerFrame::Receipt { conversation, .. } | ServerFrame::Assignment { conversation, .. } => {
+                Some(conversation)
+            }
+            _ => None,
+        }
+    }
+
     /// What it weighs in a queue, in bytes: about as much as it holds in memory and will hold on the wire.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -95,10 +109,15 @@ impl Item {
             Self::Answer(frame) => match &**frame {
                 ServerFrame::Sent(sent) => cost(&sent.message),
                 ServerFrame::History { messages, .. } => messages.iter().map(cost).sum::<usize>() + FRAME_BYTES,
-                ServerFrame::Conversations { conversations, .. } => {
+                ServerFrame::Error(Fault { truth: Some(Truth::Messages { messages, .. }), .. }) => {
+                    messages.iter().map(cost).sum::<usize>() + FRAME_BYTES
+                }
+                ServerFrame::Conversations { conversations, .. } | ServerFrame::Inbox { conversations, .. } => {
                     conversations.iter().map(row_cost).sum::<usize>() + FRAME_BYTES
                 }
                 ServerFrame::Conversation(row) => row_cost(row),
+                ServerFrame::Receipts { cursors, .. } => FRAME_BYTES + cursors.len() * CURSOR_BYTES,
+                ServerFrame::Unread { conversations, .. } => FRAME_BYTES + conversations.len() * CURSOR_BYTES,
                 _ => FRAME_BYTES,
             },
         }

@@ -14,6 +14,7 @@ mod dispatch;
 mod item;
 mod metrics;
 mod outbox;
+mod owed;
 mod position;
 mod queue;
 mod reader;
@@ -25,8 +26,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
-use crate::model::{AsOf, Clock, Identity, StoreTime};
-use crate::store::{Memberships, Store, StoreClock};
+use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
+use crate::store::{Memberships, StandingCache, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -40,6 +41,8 @@ pub struct Ports {
     pub store_clock: Arc<StoreClock>,
     /// Who is in which conversation.
     pub memberships: Arc<Memberships>,
+    /// What is known of users' standings, to be forgotten when something is decided.
+    pub standings: Arc<StandingCache>,
     /// Where channels are subscribed.
     pub bus: Arc<dyn Bus>,
     /// The wall clock: what latencies are measured with.
@@ -80,13 +83,14 @@ impl Delivery {
     /// Starts dispatching the bus's events and auditing users. The tasks end with the `Delivery`.
     #[must_use]
     pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
-        let Ports { store, store_clock, memberships, bus, clock } = ports;
+        let Ports { store, store_clock, memberships, standings, bus, clock } = ports;
         let metrics = metrics::Metrics::new();
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
         let desk = dispatch::Desk {
             registry: registry.clone(),
             memberships: memberships.clone(),
+            standings,
             clock,
             metrics: metrics.clone(),
         };
@@ -136,6 +140,12 @@ impl Delivery {
     /// Reads what a session wants next and puts it into its outbox.
     pub async fn pull(&self, outbox: &Outbox, pull: Pull) {
         self.reader.pull(outbox, pull).await;
+    }
+
+    /// Whether somebody has a session on this node.
+    #[must_use]
+    pub fn is_here(&self, user: &UserId) -> bool {
+        self.registry.is_here(user)
     }
 
     /// How many sessions this node has.

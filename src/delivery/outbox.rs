@@ -12,7 +12,7 @@ use super::position::Verdict;
 use super::queue::Queue;
 use super::reader::Pull;
 use crate::model::limits::{OUTBOX_BYTES_MAX, POSITIONS_MAX, STORE_PAUSE};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Range, Seq, StoreTime, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Range, Seq, Standing, StoreTime, UserId};
 use crate::wire::ServerFrame;
 
 /// Where a session starts in a conversation that its client named.
@@ -35,13 +35,22 @@ pub struct Outbox {
     /// As whom the session is addressed: its user first, and the team if its user is an agent.
     seats: Box<[UserId]>,
     queue: Mutex<Queue>,
+    standing: Mutex<Held>,
     wake: Notify,
+}
+
+/// What the session goes by about its user.
+#[derive(Debug, Default)]
+struct Held {
+    standing: Arc<Standing>,
+    /// Something else may have been decided since.
+    doubted: bool,
 }
 
 impl Outbox {
     pub(super) fn new(seats: Vec<UserId>, as_of: AsOf, from: StoreTime) -> Self {
         let queue = Queue::new(seats[0].clone(), as_of, from);
-        Self { seats: seats.into(), queue: Mutex::new(queue), wake: Notify::new() }
+        Self { seats: seats.into(), queue: Mutex::new(queue), standing: Mutex::default(), wake: Notify::new() }
     }
 
     /// Whose session it is.
@@ -68,6 +77,40 @@ impl Outbox {
         self.lock().as_of
     }
 
+    /// What was decided about the user, as the session last read it.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        self.held().standing.clone()
+    }
+
+    /// The session has read this.
+    pub fn set_standing(&self, standing: Arc<Standing>) {
+        self.held().standing = standing;
+    }
+
+    /// Whether the session is to read its user's standing anew. It is told once.
+    #[must_use]
+    pub fn take_standing_doubt(&self) -> bool {
+        std::mem::take(&mut self.held().doubted)
+    }
+
+    /// Something was, or may have been, decided about the user.
+    pub(super) fn doubt_standing(&self) {
+        self.held().doubted = true;
+        self.wake.notify_one();
+    }
+
+    /// This was read of the user. It may be older than what the session has read, so it only raises a doubt.
+    pub(super) fn compare_standing(&self, read: &Standing) {
+        if *self.standing() != *read {
+            self.doubt_standing();
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets frames flow, the given one first.
     pub fn open(&self, first: ServerFrame) {
         let mut queue = self.lock();
@@ -83,14 +126,38 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Queues something that may be lost, such as a receipt: dropped when the queue is full.
+    /// Queues something that may be lost, such as a receipt: dropped when the queue is full. What it told of is told anew
+    /// when there is room again.
     pub(super) fn push_lossy(&self, notice: Item) {
         let mut queue = self.lock();
         if queue.open && queue.has_room() {
             queue.push(notice);
             drop(queue);
             self.wake.notify_one();
+        } else {
+            queue.owed.add(notice.standing_of(), Instant::now());
         }
+    }
+
+    /// The session is to be told how these conversations stand, not before a time.
+    pub fn owe(&self, conversations: impl IntoIterator<Item = ConversationId>, not_before: Instant) {
+        self.lock().owed.add(conversations, not_before);
+        self.wake.notify_one();
+    }
+
+    /// Of which conversations the session is to be told now how they stand: after all messages, and when there is room.
+    #[must_use]
+    pub fn next_owed(&self, now: Instant) -> Vec<ConversationId> {
+        let mut queue = self.lock();
+        let may_tell = queue.open && queue.is_whole() && queue.bytes <= OUTBOX_BYTES_MAX / 4;
+        if may_tell { queue.owed.take(now) } else { Vec::new() }
+    }
+
+    /// When [`next_owed`](Self::next_owed) may have something that it does not have yet.
+    #[must_use]
+    pub fn next_owed_at(&self) -> Option<Instant> {
+        let queue = self.lock();
+        queue.owed.due().filter(|_| queue.open && queue.is_whole())
     }
 
     /// Takes the next frame.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::item::{Item, SharedMessage, cost};
+use super::owed::Owed;
 use super::position::{Position, Verdict};
 use super::reader::Pull;
 use crate::model::limits::{EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
@@ -34,6 +35,8 @@ pub(super) struct Queue {
     early_sent: BTreeMap<(ConversationId, Seq), Arc<Message>>,
     /// Up to when this session has been told everything.
     pub(super) as_of: AsOf,
+    /// Conversations whose standing is to be told anew.
+    pub(super) owed: Owed,
     /// Where conversations without a position start.
     pub(super) start: StoreTime,
     pub(super) open: bool,
@@ -53,6 +56,7 @@ impl Queue {
             early_bytes: 0,
             early_sent: BTreeMap::new(),
             as_of,
+            owed: Owed::default(),
             start,
             open: false,
         }

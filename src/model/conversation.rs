@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, Event, Group, Message, Seq, StoreTime, Timestamp, UserId};
+use super::{Assignment, ConversationId, Event, Group, Message, Seq, StoreTime, Timestamp, UserId};
 
 /// What sort of conversation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,8 @@ pub struct Summary {
     pub last: Option<Preview>,
     /// When something last happened in it, by the store's clock: what the list is sorted by.
     pub activity: StoreTime,
+    /// Who of the team sees to it, of a conversation with the team.
+    pub assignment: Option<Assignment>,
 }
 
 /// A conversation in which something happened: what the cure for doubt asks for.
@@ -124,6 +126,12 @@ pub struct Cursor {
     pub read: Seq,
     /// Delivered up to here.
     pub delivered: Seq,
+}
+
+/// An e-mail address as people are found by it: without spaces around it, and its case does not matter.
+#[must_use]
+pub fn address(email: &str) -> String {
+    email.trim().to_ascii_lowercase()
 }
 
 /// What is known of a person besides their id.

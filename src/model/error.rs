@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Assignment, Message};
+
 /// Every error code a client can be given, on any door. `docs/protocol.md` has one row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +24,8 @@ pub enum Code {
     Forbidden,
     /// A cursor from another history, or beyond the head: drop it and start at the head.
     Reset,
+    /// Somebody was faster: what is now true comes along. Do not repeat it unchanged.
+    Conflict,
     /// Too many requests: come back after `retry_after_ms`.
     RateLimited,
     /// A bounded queue is full: come back after `retry_after_ms`.
@@ -57,6 +61,7 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::Forbidden => "forbidden",
             Self::Reset => "reset",
+            Self::Conflict => "conflict",
             Self::RateLimited => "rate_limited",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -67,7 +72,7 @@ impl Code {
     }
 
     /// Every code there is, for tables and for counters that start at zero.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadFrame,
         Self::Invalid,
         Self::NotHello,
@@ -75,6 +80,7 @@ impl Code {
         Self::TokenExpired,
         Self::Forbidden,
         Self::Reset,
+        Self::Conflict,
         Self::RateLimited,
         Self::Busy,
         Self::Unavailable,
@@ -94,6 +100,22 @@ pub struct Refusal {
     pub message: String,
     /// When to come back, if coming back can help.
     pub retry_after: Option<Duration>,
+    /// What is true instead, where somebody was faster.
+    pub truth: Option<Box<Truth>>,
+}
+
+/// What is true instead of what a refused request took to be true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Truth {
+    /// A conversation went on.
+    Messages {
+        /// What came after the place that the writer knew: in ascending order, without a hole.
+        messages: Vec<Message>,
+        /// Whether there is more after that.
+        more: bool,
+    },
+    /// A talk is another's, or in another state.
+    Assignment(Assignment),
 }
 
 impl Refusal {
@@ -101,13 +123,20 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let retry_after = code.is_retryable().then_some(Duration::from_secs(1));
-        Self { code, message: message.into(), retry_after }
+        Self { code, message: message.into(), retry_after, truth: None }
     }
 
     /// The same refusal with its own time to come back.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same refusal with what is true instead.
+    #[must_use]
+    pub fn with(mut self, truth: Truth) -> Self {
+        self.truth = Some(Box::new(truth));
         self
     }
 }

@@ -43,6 +43,19 @@ impl UserId {
     pub fn team() -> Self {
         Self("team".into())
     }
+
+    /// The system: who writes what no person wrote. Only services write as it, and nobody reads what is written to it.
+    /// No person may have this id.
+    #[must_use]
+    pub fn system() -> Self {
+        Self("system".into())
+    }
+
+    /// Whether no person may have this id.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        matches!(&*self.0, "team" | "system")
+    }
 }
 
 impl FromStr for UserId {

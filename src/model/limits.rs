@@ -10,6 +10,26 @@ pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// How long a name is shown that may have changed.
 pub const NAMES_AGE_MAX: Duration = Duration::from_secs(30);
+/// Why somebody was banned; a longer reason is refused with `invalid`.
+pub const BAN_REASON_BYTES_MAX: usize = 256;
+/// Tokens of one user that are revoked one by one; a further one is refused with `invalid`: revoke all before a time.
+pub const REVOKED_TOKENS_MAX: usize = 100;
+/// People whom one user may block; a further one is refused with `invalid`.
+pub const BLOCKS_MAX: usize = 1_000;
+/// People who blocked somebody that a session holds; of those beyond, the store is asked when it matters.
+pub const BLOCKED_BY_MAX: usize = 1_000;
+/// How long the standing of somebody without a session here may be remembered.
+pub const STANDING_AGE_MAX: Duration = Duration::from_secs(5);
+/// Messages that one request to erase somebody looks at; then it answers that there is more.
+pub const ERASE_MESSAGES_MAX: u64 = 20_000;
+/// Messages that it looks at in one operation of the store.
+pub const ERASE_STEP_MESSAGES: u64 = 2_000;
+/// Conversations that it looks at; then it answers that there is more.
+pub const ERASE_CONVERSATIONS_MAX: usize = 100;
+/// People of whom a node remembers that it has met them; beyond, it forgets all and looks again.
+pub const ADDRESSES_MET_MAX: usize = 50_000;
+/// Users whose standing a node remembers; beyond, it forgets all and asks anew.
+pub const STANDINGS_MAX: usize = 20_000;
 /// Names that a node remembers; beyond, it forgets all and asks anew.
 pub const NAMES_MAX: usize = 20_000;
 /// Messages in one answer of the Socket.IO door's history route.
@@ -119,8 +139,25 @@ pub const MEMBERSHIPS_MAX: usize = 200_000;
 pub const PAGE_MESSAGES_MAX: usize = 100;
 /// Bytes of text in one page of history or catch-up: the page ends after the message that reaches it.
 pub const PAGE_BYTES_MAX: usize = 128 * 1024;
+/// The same in the refusal of a send that somebody was faster than, of which one session may be owed many: the others are
+/// read as history.
+pub const CONFLICT_BYTES_MAX: usize = 16 * 1024;
 /// Conversations in one page of a list; a larger `limit` is cut to it.
 pub const PAGE_CONVERSATIONS_MAX: usize = 50;
+/// Cursors in one question for them; more are asked for with the next one.
+pub const CURSORS_PER_QUESTION_MAX: usize = 1_000;
+/// Conversations of one session whose receipts it is owed after some were dropped; those beyond are not made good until the
+/// next receipt, or until the client asks.
+pub const RECEIPTS_OWED_MAX: usize = 256;
+/// Members of a conversation whose receipts are sent without being asked for, on a return or after some were dropped, and
+/// whose cursors a list shows; those of larger ones are asked for.
+pub const RECEIPT_MEMBERS_MAX: usize = 20;
+/// How often a node looks whether agents who see to talks are away.
+pub const AWAY_PERIOD: Duration = Duration::from_secs(15);
+/// Talks of one agent that are freed at a time; the others are at the next look.
+pub const FREED_TALKS_MAX: usize = PAGE_CONVERSATIONS_MAX;
+/// Agents who see to a talk that the store tells of; the talks of others are not freed.
+pub const AGENTS_MAX: usize = 1_000;
 /// Conversations, the latest ones, over which a total of unread messages is counted; more are not looked at.
 pub const UNREAD_CONVERSATIONS_MAX: usize = 500;
 /// Unread messages counted in one conversation; beyond, the count stays here.
@@ -192,6 +229,9 @@ pub const STORE_SELECTION_WAIT: Duration = Duration::from_millis(2_500);
 pub const STORE_START_WAIT: Duration = Duration::from_secs(10);
 /// How long a send may take in all; then refused with `unavailable`.
 pub const SEND_WAIT: Duration = Duration::from_secs(10);
+/// How long a lane looks for the head that a writer says to have seen and that it does not see itself, as for a moment
+/// after the store has changed its primary; then refused with `invalid`.
+pub const UNSEEN_HEAD_WAIT: Duration = Duration::from_millis(500);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
 pub const LANE_IDLE: Duration = Duration::from_secs(60);
 /// How long a second bulk insert waits for company while the first is under way.

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, or knows of any other module.
 
 mod as_of;
+mod assignment;
 mod clock;
 mod conversation;
 mod error;
@@ -11,12 +12,15 @@ mod identity;
 mod ids;
 pub mod limits;
 mod message;
+mod standing;
 
 pub use as_of::{AsOf, AsOfError};
+pub use assignment::{Assignment, Handling, InboxFilter, TalkState};
 pub use clock::{Chance, Clock, StoreTime, SystemChance, SystemClock, Timestamp};
-pub use conversation::{Activity, Conversation, Cursor, CursorKind, Kind, Preview, Profile, Summary};
-pub use error::{Code, Refusal};
-pub use group::{Event, Group, Post, Range, Standing, Step, Term};
+pub use conversation::{Activity, Conversation, Cursor, CursorKind, Kind, Preview, Profile, Summary, address};
+pub use error::{Code, Refusal, Truth};
+pub use group::{Event, Footing, Group, Post, Range, Step, Term};
 pub use identity::{Identity, Role};
 pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId, Seq, UserId};
 pub use message::{Message, NewMessage};
+pub use standing::{Ban, Policy, Revoked, Standing};

@@ -13,7 +13,7 @@ use super::open::{open_bus, open_store};
 use crate::auth::Verifier;
 use crate::bus::BusEvent;
 use crate::config::{Auth, BusKind, Config, Keys, Storage};
-use crate::model::{Chance, Clock, SystemChance, SystemClock, UserId};
+use crate::model::{Chance, Clock, Policy, SystemChance, SystemClock, UserId};
 
 /// How long a publication may take to come back.
 const ROUND_TRIP_WAIT: Duration = Duration::from_secs(2);
@@ -42,6 +42,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         Finding { part: "store", outcome: check_store(&config.storage).await },
         Finding { part: "bus", outcome: check_bus(&config.bus).await },
         Finding { part: "keys", outcome: check_keys(&config.auth).await },
+        Finding { part: "policy", outcome: Ok(check_policy(config.policy)) },
         Finding { part: "listen", outcome: check_address(config.listen).await },
         Finding { part: "ops-listen", outcome: check_address(config.ops_listen).await },
     ]
@@ -105,6 +106,14 @@ async fn check_keys(auth: &Auth) -> Result<String, String> {
     let issuer = auth.issuer.as_deref().unwrap_or("any");
     let audience = if auth.audiences.is_empty() { "any".to_owned() } else { auth.audiences.join(" or ") };
     Ok(format!("{source}; issuer: {issuer}; audience: {audience}"))
+}
+
+fn check_policy(policy: Policy) -> String {
+    let what = match policy {
+        Policy::Open => "anybody writes to anybody",
+        Policy::Support => "users write to the team only",
+    };
+    format!("{}: {what}", policy.name())
 }
 
 /// An address in use is no failure: a node may be running.

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
+mod attendance;
 mod check;
 mod import;
 mod open;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use self::attendance::OnThisNode;
 use crate::auth::{Minter, Verifier};
 use crate::bus::{Bus, BusEvent};
 use crate::chat::{self, Chat};
@@ -26,9 +28,9 @@ use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
-use crate::model::{Chance, Clock, NodeId, Refusal};
-use crate::session::{Admission, Metrics, Rate, Services};
-use crate::store::{Memberships, Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
+use crate::session::{Admission, Metrics, Paces, Rate, Services};
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
@@ -70,8 +72,18 @@ pub struct Settings {
     pub admissions_per_second: u32,
     /// Sends that one session may make, and one user over REST.
     pub sends: Rate,
+    /// The same of a service.
+    pub service_sends: Rate,
     /// Requests that one user may make over REST.
     pub requests: Rate,
+    /// The same of a service.
+    pub service_requests: Rate,
+    /// People whom one user may look for.
+    pub finds: Rate,
+    /// What users may do with each other.
+    pub policy: Policy,
+    /// How long an agent may be away until their talks are everybody's; zero: for ever.
+    pub claim_away: Duration,
     /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
     pub notice: Duration,
     /// How long a drain may take after that.
@@ -109,10 +121,14 @@ impl Node {
         let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
+        let standings = Arc::new(StandingCache::new(store.clone()));
+        let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
             memberships: memberships.clone(),
+            standings: standings.clone(),
+            policy: settings.policy,
             bus: bus.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
@@ -122,11 +138,13 @@ impl Node {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
                 memberships,
+                standings,
                 bus: bus.clone(),
                 clock: clock.clone(),
             },
             events,
         ));
+        let attendance = Arc::new(OnThisNode(delivery.clone()));
         let services = Arc::new(Services {
             chat: chat.clone(),
             delivery,
@@ -135,18 +153,24 @@ impl Node {
             chance: chance.clone(),
             admission: Admission::new(settings.admissions_per_second),
             sends: settings.sends,
+            service_sends: settings.service_sends,
+            finds: finds.clone(),
             drain: drain_sessions.clone(),
             drain_spread: settings.drain / 2,
             metrics: Metrics::new(),
         });
         let origins = Arc::new(settings.origins.clone());
+        let freeing = chat.clone();
         let api = rest::Api {
             chat,
             verifier,
             clock: clock.clone(),
             chance: chance.clone(),
-            requests: rest::Paces::new(settings.requests),
-            sends: rest::Paces::new(settings.sends),
+            requests: Paces::new(settings.requests),
+            sends: Paces::new(settings.sends),
+            service_requests: Paces::new(settings.service_requests),
+            service_sends: Paces::new(settings.service_sends),
+            finds,
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };
@@ -187,6 +211,9 @@ impl Node {
             .fallback(rest::nothing_there);
 
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
+        if !settings.claim_away.is_zero() {
+            keeping.push(tokio::spawn(freeing.free_the_away(attendance, settings.claim_away)));
+        }
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
         let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));

@@ -90,6 +90,15 @@ pub(super) async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result
 /// What one user may ask for over REST.
 const REST_REQUESTS: Rate = Rate { per_second: 50.0, burst: 200.0 };
 
+/// What one service, which speaks for many, may ask for over REST.
+const SERVICE_REQUESTS: Rate = Rate { per_second: 500.0, burst: 2_000.0 };
+
+/// Messages that one service may send.
+const SERVICE_SENDS: Rate = Rate { per_second: 200.0, burst: 1_000.0 };
+
+/// People whom one user may look for: ten at once, and one more every six seconds.
+const FINDS: Rate = Rate { per_second: 1.0 / 6.0, burst: 10.0 };
+
 /// How a node behaves, as configured.
 #[must_use]
 pub fn settings(config: &Config) -> Settings {
@@ -120,7 +129,13 @@ pub fn settings(config: &Config) -> Settings {
         },
         admissions_per_second: rates.admissions_per_second,
         sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
+        service_sends: SERVICE_SENDS,
         requests: REST_REQUESTS,
+        service_requests: SERVICE_REQUESTS,
+        finds: FINDS,
+        policy: config.policy,
+        // Who is on another node is not known here.
+        claim_away: if is_cluster { Duration::ZERO } else { config.claim_away },
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::io::{read, write};
-use super::{Incoming, Known, Outward, Services, Socket, resume};
+use super::{Incoming, Known, Outward, Services, Socket, resume, standing};
 use crate::auth::AuthError;
 use crate::delivery::Seat;
 use crate::model::limits::{BAD_FRAMES_MAX, HELLO_WAIT};
@@ -32,6 +32,10 @@ pub(super) async fn greet<S: Socket>(services: &Arc<Services>, socket: &mut S) -
     let (as_of, from) = resume::start(services, resume.as_ref(), since);
     let seat = services.delivery.join(&identity, as_of, from).await;
     socket.joined(seat.outbox());
+    if let Err(refusal) = standing::learn(services, &identity, seat.outbox()).await {
+        let close = standing::close_for(&refusal);
+        return Err(turn_away(services, socket, refusal, close).await);
+    }
     match resume::begin(services, &identity, &seat, resume, socket.manners().starts_live).await {
         Ok(()) => Ok(Greeted { identity, seat }),
         Err(refusal) if refusal.code == Code::Invalid => Err(turn_away(services, socket, refusal, Close::Policy).await),

@@ -11,19 +11,23 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::greeting::Greeted;
 use super::io::{Event, Writer};
-use super::pace::Bucket;
+use super::pace::{Bucket, Rate};
+use super::standing::Reading;
 use super::typing::Typing;
 use super::{Incoming, Services, Socket};
 use crate::chat::Gate;
 use crate::delivery::{Outbox, Seat};
 use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
-use crate::model::{Identity, Timestamp};
+use crate::model::{Identity, Role, Timestamp};
 use crate::wire::{Close, ServerFrame};
 
 /// How long a pong may be owed.
 const PONG_WAIT: Duration = SILENCE_MAX.saturating_sub(PING_AFTER);
 /// How long after its expiry a token still counts.
 const EXPIRY_LEEWAY: Duration = Duration::from_secs(5);
+
+/// Blocks and unblocks of one session.
+const BLOCKS: Rate = Rate { per_second: 1.0, burst: 30.0 };
 
 /// What an exclusive request changes in its session.
 pub(super) enum Change {
@@ -44,6 +48,8 @@ pub(super) struct Live {
     _seat: Seat,
     pub(super) gate: Arc<Gate>,
     pub(super) sends: Bucket,
+    /// Blocks and unblocks.
+    pub(super) blocks: Bucket,
     /// Sends under way. Each puts its answer into the outbox.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
     /// A request that nothing may overtake: until it is done, the socket is not read.
@@ -52,6 +58,10 @@ pub(super) struct Live {
     pub(super) typing: Typing,
     pub(super) bad_frames: u32,
     pull: Option<BoxFuture<'static, ()>>,
+    /// What was decided about the user, being read anew.
+    pub(super) standing: Reading,
+    /// How conversations stand, being read.
+    pub(super) snapshot: Option<BoxFuture<'static, ()>>,
     writer: Writer,
     heard: Instant,
     /// Since when a pong is owed. Only then is silence held against a client: one that did not read for minutes has not
@@ -76,8 +86,10 @@ impl Live {
         let Greeted { identity, seat } = greeted;
         let outbox = seat.outbox().clone();
         let now = Instant::now();
+        let sends = if identity.role == Role::Service { services.service_sends } else { services.sends };
         Self {
-            sends: Bucket::full(services.sends, now),
+            sends: Bucket::full(sends, now),
+            blocks: Bucket::full(BLOCKS, now),
             expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
             services,
             identity: Arc::new(identity),
@@ -89,6 +101,8 @@ impl Live {
             typing: Typing::default(),
             bad_frames: 0,
             pull: None,
+            standing: Reading::default(),
+            snapshot: None,
             writer: Writer::new(),
             heard: now,
             pinged: None,
@@ -98,7 +112,10 @@ impl Live {
 
     /// Lives until the connection ends; answers how it is to be closed, with every answer given before.
     pub(super) async fn run<S: Socket>(mut self, socket: &mut S) -> Option<Close> {
-        let close = self.live(socket).await?;
+        self.begin_to_meet();
+        let close = self.live(socket).await;
+        self.stop_typing();
+        let close = close?;
         let last_words = self.writer.write_out(socket, &self.outbox);
         timeout(CLOSE_WAIT, last_words).await.ok()?.ok()?;
         Some(close)
@@ -111,6 +128,8 @@ impl Live {
         loop {
             let now = Instant::now();
             self.begin_pull(now);
+            self.begin_reading_standing(now);
+            self.begin_snapshot(now);
             self.begin_ping(now);
             if let Some(close) = self.overdue(now) {
                 return Some(close);
@@ -126,6 +145,10 @@ impl Live {
                     if let Some(close) = self.apply(change, socket) { return Some(close) }
                 }
                 () = finish(&mut self.pull), if self.pull.is_some() => {}
+                read = finish(&mut self.standing.under_way), if self.standing.under_way.is_some() => {
+                    if let Some(close) = self.on_standing(read) { return Some(close) }
+                }
+                () = finish(&mut self.snapshot), if self.snapshot.is_some() => {}
                 event = self.writer.wait(socket, &outbox, reading, (&services.metrics, &*services.clock)) => {
                     match event {
                         Event::Incoming(incoming) => {
@@ -223,10 +246,13 @@ impl Live {
         if let Leaving::At(at) = self.leaving {
             next = next.min(at);
         }
-        match self.outbox.next_pull_at() {
-            Some(at) if self.pull.is_none() && !self.is_writing() => next.min(at),
-            _ => next,
+        if let Some(at) = self.standing.again_at {
+            next = next.min(at);
         }
+        let pull = self.outbox.next_pull_at().filter(|_| self.pull.is_none());
+        let owed = self.outbox.next_owed_at().filter(|_| self.snapshot.is_none());
+        let reads = pull.into_iter().chain(owed).filter(|_| !self.is_writing());
+        reads.fold(next, Instant::min)
     }
 
     /// Takes what came in; answers how the connection ends, if it does.

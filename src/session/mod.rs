@@ -7,8 +7,12 @@ mod io;
 mod live;
 mod metrics;
 mod pace;
+mod paces;
+mod people;
 mod requests;
 mod resume;
+mod snapshot;
+mod standing;
 mod typing;
 
 use std::sync::Arc;
@@ -28,6 +32,7 @@ use crate::wire::{ClientFrame, Close, DecodeError};
 pub use admission::Admission;
 pub use metrics::Metrics;
 pub use pace::{Bucket, Rate};
+pub use paces::Paces;
 
 /// What a socket brings.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +128,10 @@ pub struct Services {
     pub admission: Admission,
     /// Sends that one session may make.
     pub sends: Rate,
+    /// Sends that one session of a service may make.
+    pub service_sends: Rate,
+    /// People whom one user may look for.
+    pub finds: Arc<Paces>,
     /// Cancelled when the node drains: sessions finish what they began and ask their clients to reconnect.
     pub drain: CancellationToken,
     /// Over how long a drain spreads the sessions.

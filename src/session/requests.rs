@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use crate::chat::{self, Sent, Target, Want};
-use crate::model::{ClientKey, Code, ConversationId, CursorKind, Refusal, Role, UserId};
-use crate::wire::server::Fault;
+use crate::chat::{self, Sent, Target, Unread, Want, Wish};
+use crate::model::{ClientKey, Code, ConversationId, CursorKind, Identity, Refusal, Role, UserId};
+use crate::wire::server::{Assigned, Fault};
 use crate::wire::{ClientFrame, Close, DecodeError, ServerFrame, client};
 
 use super::greeting::authenticate;
@@ -23,8 +23,16 @@ impl Live {
             ClientFrame::Conversations(page) => self.on_conversations(page),
             ClientFrame::Conversation { conversation } => self.on_conversation(conversation),
             ClientFrame::Group(group) => self.on_group(group),
+            ClientFrame::Claim(claim) => self.on_claim(claim),
+            ClientFrame::Inbox(page) => self.on_inbox(page),
+            ClientFrame::Receipts { conversation } => self.on_receipts(conversation),
+            ClientFrame::Unread {} => self.on_unread(),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
             ClientFrame::Refresh { token } => self.on_refresh(token),
+            ClientFrame::Block(block) => self.on_block(block),
+            ClientFrame::Blocks {} => self.on_blocks(),
+            ClientFrame::Ban(ban) => self.on_ban(ban),
+            ClientFrame::Find(find) => self.on_find(find),
             ClientFrame::Ping {} => {
                 let as_of = self.services.delivery.as_of(&self.outbox);
                 self.outbox.push(ServerFrame::Pong { as_of });
@@ -46,7 +54,8 @@ impl Live {
         };
         let for_team = self.identity.role == Role::Admin;
         let sender = self.identity.user.clone();
-        let send = chat::Send { sender, for_team, target, key: send.key, text: send.text };
+        let rights = self.rights();
+        let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text, exact: send.head };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if self.may_send(conversation, &key) {
             let answer = self.services.chat.send(send, Some(self.gate.clone()));
@@ -57,7 +66,8 @@ impl Live {
     /// A change of a group is a message: it is paced, answered and shown like one.
     fn on_group(&mut self, group: client::Group) {
         let client::Group { key, action } = group;
-        let change = chat::Change { sender: self.identity.user.clone(), key: key.clone(), action };
+        let change =
+            chat::Change { sender: self.identity.user.clone(), rights: self.rights(), key: key.clone(), action };
         let conversation = change.conversation();
         if self.may_send(conversation, &key) {
             let answer = self.services.chat.change(change, Some(self.gate.clone()));
@@ -73,6 +83,7 @@ impl Live {
             self.refuse_send(refusal, key.clone(), Some(conversation));
             return false;
         }
+        self.typing.ended_by_send(conversation);
         self.outbox.sending(conversation, key.clone());
         true
     }
@@ -118,16 +129,31 @@ impl Live {
             Err(refusal) => return self.refuse(refusal),
         };
         let conversation = target.conversation(&self.identity.user);
-        if !self.typing.is_news(conversation, typing.active, tokio::time::Instant::now()) {
+        let news = self.typing.news(conversation, target, typing.active, tokio::time::Instant::now());
+        if news.is_empty() {
             return;
         }
         let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        let rights = self.rights();
         self.exclusive = Some(Box::pin(async move {
-            if let Err(refusal) = services.chat.typing(&who, &target, typing.active).await {
-                outbox.push(refused(&services, refusal, Some(conversation)));
+            for (target, active) in news {
+                if let Err(refusal) = services.chat.typing(&who, &rights, &target, active).await {
+                    outbox.push(refused(&services, refusal, Some(conversation)));
+                }
             }
             Change::None
         }));
+    }
+
+    /// Whoever leaves writes no more. If the node dies instead, what was said of them wears off.
+    pub(super) fn stop_typing(&mut self) {
+        let Some(target) = self.typing.end() else { return };
+        let (services, who, rights) = (self.services.clone(), self.identity.clone(), self.rights());
+        tokio::spawn(async move {
+            if let Err(error) = services.chat.typing(&who, &rights, &target, false).await {
+                tracing::debug!(%error, "nobody was told that a writer left; it wears off");
+            }
+        });
     }
 
     fn on_mark(&mut self, mark: client::Mark, kind: CursorKind) {
@@ -180,11 +206,64 @@ impl Live {
         }));
     }
 
+    fn on_claim(&mut self, claim: client::Claim) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        let client::Claim { conversation, action, to, from } = claim;
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.handle(&who, &Wish { conversation, action, to, from }).await {
+                Ok(now) => ServerFrame::Assignment { conversation, assignment: Assigned::of(now, true) },
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_inbox(&mut self, page: client::Inbox) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let client::Inbox { filter, behind, limit } = page;
+            let answer = match services.chat.inbox(&who, filter, behind.as_deref(), limit).await {
+                Ok(listing) => ServerFrame::Inbox { conversations: listing.rows, next: listing.next },
+                Err(refusal) => refused(&services, refusal, None),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_receipts(&mut self, conversation: ConversationId) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.receipts(&who, conversation).await {
+                Ok(cursors) => ServerFrame::Receipts { conversation, cursors },
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
+    fn on_unread(&mut self) {
+        let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.unread(&user).await {
+                Ok(Unread { total, more, conversations, .. }) => {
+                    ServerFrame::Unread { total, more, conversations: conversations.into_iter().collect() }
+                }
+                Err(refusal) => refused(&services, refusal, None),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
     fn on_resume(&mut self, cursors: std::collections::BTreeMap<ConversationId, crate::model::Seq>) {
         let (services, outbox) = (self.services.clone(), self.outbox.clone());
         self.exclusive = Some(Box::pin(async move {
             match resume::resume_cursors(&services, &outbox, &cursors).await {
                 Ok(resets) => {
+                    outbox.owe(cursors.keys().copied(), tokio::time::Instant::now());
                     outbox.push(ServerFrame::Resumed { continued: cursors.len() - resets.len() });
                     resets.iter().for_each(|reset| outbox.push(reset.frame()));
                 }
@@ -197,7 +276,9 @@ impl Live {
     fn on_refresh(&mut self, token: String) {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
-            match authenticate(&services, &token).await {
+            let known = authenticate(&services, &token).await;
+            let counts = |identity: &Identity| outbox.standing().refuses(identity).map_or(Ok(()), Err);
+            match known.and_then(|identity| counts(&identity).map(|()| identity)) {
                 Ok(identity) if identity.user == user => {
                     outbox.push(ServerFrame::Refreshed { expires: identity.expires });
                     Change::Identity(Box::new(identity))
@@ -215,7 +296,7 @@ impl Live {
         }));
     }
 
-    fn refuse(&self, refusal: Refusal) {
+    pub(super) fn refuse(&self, refusal: Refusal) {
         self.outbox.push(refused(&self.services, refusal, None));
     }
 
@@ -225,7 +306,11 @@ impl Live {
     }
 }
 
-fn refused(services: &super::Services, refusal: Refusal, conversation: Option<ConversationId>) -> ServerFrame {
+pub(super) fn refused(
+    services: &super::Services,
+    refusal: Refusal,
+    conversation: Option<ConversationId>,
+) -> ServerFrame {
     services.metrics.refused(refusal.code);
     ServerFrame::Error(Fault { conversation, ..refusal.into() })
 }

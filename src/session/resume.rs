@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Services;
 use crate::chat::End;
 use crate::delivery::{Outbox, Seat, Start};
@@ -59,6 +61,7 @@ pub(super) async fn begin(
         Some(resume) => {
             services.metrics.resumed.increment(1);
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
+            outbox.owe(resume.cursors.keys().copied(), Instant::now());
             // Wants what happened, since the client left, in conversations that it did not name.
             each_active(services, outbox, |conversation, end, group| {
                 outbox.want(conversation, end, group);
@@ -68,13 +71,14 @@ pub(super) async fn begin(
     }
     // Before it opens, so that they come right behind `welcome`: a client with wrong cursors would drop messages.
     refused.iter().for_each(|reset| outbox.push(reset.frame()));
-    outbox.open(welcome(identity, outbox));
+    outbox.open(welcome(services, identity, outbox));
     Ok(())
 }
 
-fn welcome(identity: &Identity, outbox: &Outbox) -> ServerFrame {
+fn welcome(services: &Services, identity: &Identity, outbox: &Outbox) -> ServerFrame {
     let Identity { user, role, expires, .. } = identity;
-    ServerFrame::Welcome { user: user.clone(), role: *role, as_of: outbox.as_of(), expires: *expires }
+    let policy = services.chat.policy();
+    ServerFrame::Welcome { user: user.clone(), role: *role, as_of: outbox.as_of(), expires: *expires, policy }
 }
 
 /// A cursor that is not taken.

@@ -21,6 +21,12 @@ pub struct Talk {
 }
 
 impl Talk {
+    /// A conversation whose members its id says.
+    #[must_use]
+    pub fn of(conversation: Conversation) -> Self {
+        Self { conversation: conversation.into(), group: None, head: Seq::ZERO }
+    }
+
     /// What one of these seats may see of it; none for strangers.
     #[must_use]
     pub fn range(&self, seats: &[UserId]) -> Option<Range> {
@@ -104,7 +110,7 @@ impl Memberships {
             return Ok(known.clone());
         }
         self.store.open(conversation).await?;
-        Ok(self.remember(Talk { conversation: conversation.clone().into(), group: None, head: Seq::ZERO }))
+        Ok(self.remember(Talk::of(conversation.clone())))
     }
 
     /// Whether it is remembered here, and lately read.

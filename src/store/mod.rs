@@ -1,23 +1,31 @@
-//! What is kept: messages, conversations, people. Three narrow ports, each stating what it guarantees; the
-//! implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
+//! What is kept: messages, conversations, people, what was decided about them, and who sees to what. Narrow ports, each stating what it
+//! guarantees; the implementations stand beside them, and one suite of tests (`conformance`) holds all of them to it.
 //!
 //! Every call resolves within [`ATTEMPT_WAIT`](crate::model::limits::ATTEMPT_WAIT); a write that did not answer by then
 //! has an unknown outcome. Every read sees only what can no longer be lost (MongoDB: majority), and everything that
 //! was acknowledged before it began.
 
+mod addresses;
 mod archive;
+mod assignments;
 mod clock;
 pub mod embedded;
+mod erasure;
 mod groups;
 mod memberships;
 pub mod mongo;
+mod standings;
 
 use async_trait::async_trait;
 
+pub use addresses::Addresses;
 pub use archive::Archive;
+pub use assignments::{Assignments, Talks};
 pub use clock::StoreClock;
+pub use erasure::{Erasure, Progress};
 pub use groups::Groups;
 pub use memberships::{Memberships, Talk};
+pub use standings::{StandingCache, Standings};
 
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
@@ -183,6 +191,14 @@ pub trait People: Send + Sync + 'static {
     /// The cursors of a conversation's members; a member that never moved one is absent.
     async fn cursors(&self, conversation: ConversationId) -> Result<Vec<Cursor>, StoreError>;
 
+    /// The cursors of these members (at most
+    /// [`CURSORS_PER_QUESTION_MAX`](crate::model::limits::CURSORS_PER_QUESTION_MAX)), in any order; one that was never moved
+    /// is absent.
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError>;
+
     /// How many messages of others lie beyond the user's read cursor and beyond the place given, for each of these
     /// conversations (at most [`PAGE_CONVERSATIONS_MAX`](crate::model::limits::PAGE_CONVERSATIONS_MAX)), in the order
     /// given; counted up to [`UNREAD_COUNT_MAX`](crate::model::limits::UNREAD_COUNT_MAX). Events do not count.
@@ -202,7 +218,7 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People + Groups {
+pub trait Store: Messages + Conversations + People + Groups + Standings + Addresses + Erasure + Assignments {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::model::{AsOf, ClientKey, ConversationId, Post, Seq, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Post, Seq, UserId};
 
 /// One frame from a client. Fields that this version does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -36,11 +36,30 @@ pub enum ClientFrame {
     },
     /// A group is made, or changes.
     Group(Group),
+    /// A change of who of the team sees to a talk.
+    Claim(Claim),
+    /// A page of the team's inbox.
+    Inbox(Inbox),
+    /// How far every member has come.
+    Receipts {
+        /// In which conversation.
+        conversation: ConversationId,
+    },
+    /// What was not read yet.
+    Unread {},
     /// A newer token for the same subject.
     Refresh {
         /// The token.
         token: String,
     },
+    /// Does not want to hear from somebody, or does again.
+    Block(Block),
+    /// Asks whom one blocks.
+    Blocks {},
+    /// Keeps somebody out, or lets them come again.
+    Ban(Ban),
+    /// Looks for somebody by their exact id or address.
+    Find(Find),
     /// Asks for a `pong`.
     Ping {},
 }
@@ -78,6 +97,8 @@ pub struct Send {
     pub key: ClientKey,
     /// What it says.
     pub text: String,
+    /// The highest place that the writer saw: the message is stored right after it, or not at all.
+    pub head: Option<Seq>,
 }
 
 /// A place in a conversation.
@@ -181,6 +202,60 @@ pub enum Action {
 /// A page of the conversation list.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Conversations {
+    /// What the page before ended with.
+    pub behind: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// Whether somebody is blocked.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Block {
+    /// Who.
+    pub user: UserId,
+    /// Whether they are.
+    pub active: bool,
+}
+
+/// Whether somebody is banned.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ban {
+    /// Who.
+    pub user: UserId,
+    /// Whether they are.
+    pub active: bool,
+    /// Why, for other agents to read.
+    pub reason: Option<String>,
+}
+
+/// Who is looked for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Find {
+    /// Somebody of this id …
+    pub user: Option<UserId>,
+    /// … or of this e-mail address. Exactly one of the two.
+    pub email: Option<String>,
+}
+
+/// What an agent wants to become of a talk.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Claim {
+    /// Which talk.
+    pub conversation: ConversationId,
+    /// What is to be done.
+    pub action: Handling,
+    /// Whom to pass it to.
+    pub to: Option<UserId>,
+    /// Who is thought to see to it now.
+    pub from: Option<UserId>,
+}
+
+/// A page of the team's inbox.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Inbox {
+    /// Which talks.
+    #[serde(default)]
+    pub filter: InboxFilter,
     /// What the page before ended with.
     pub behind: Option<String>,
     /// At most so many.

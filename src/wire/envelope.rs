@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::model::{Assignment, ConversationId, Cursor, Message, StoreTime, UserId};
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
@@ -51,6 +51,20 @@ pub enum Envelope {
         /// Whether they do.
         #[serde(rename = "a")]
         active: bool,
+    },
+    /// Something was decided about the user whose channel this is: to be read anew, so that it does not matter in which
+    /// order two of these come.
+    #[serde(rename = "s")]
+    Standing {},
+    /// Who of the team sees to a talk.
+    #[serde(rename = "d")]
+    Assignment {
+        /// Which talk.
+        #[serde(rename = "c")]
+        conversation: ConversationId,
+        /// Who does, now.
+        #[serde(rename = "a")]
+        assignment: Assignment,
     },
 }
 

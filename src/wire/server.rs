@@ -1,5 +1,6 @@
 //! What a server says on the native door. The protocol: `docs/protocol.md`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    AsOf, ClientKey, Code, ConversationId, Cursor, Kind, Message, Post, Preview, Refusal, Role, Seq, Timestamp, UserId,
+    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Post, Preview, Refusal,
+    Role, Seq, TalkState, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -24,6 +26,8 @@ pub enum ServerFrame {
         as_of: AsOf,
         /// When the connection ends unless the token is refreshed.
         expires: Timestamp,
+        /// What users may do with each other here.
+        policy: Policy,
     },
     /// The answer to `resume`.
     Resumed {
@@ -72,10 +76,68 @@ pub enum ServerFrame {
     },
     /// The answer to `conversation`.
     Conversation(Box<Row>),
+    /// The answer to `claim`, and what agents and the talk's user are told of it.
+    Assignment {
+        /// Which talk.
+        conversation: ConversationId,
+        /// Who sees to it.
+        #[serde(flatten)]
+        assignment: Assigned,
+    },
+    /// The answer to `inbox`.
+    Inbox {
+        /// Latest activity first.
+        conversations: Vec<Row>,
+        /// What to ask for the next page with; absent after the last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// The answer to `receipts`.
+    Receipts {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// One for each member.
+        cursors: Vec<Cursor>,
+    },
+    /// The answer to `unread`.
+    Unread {
+        /// In all conversations that were looked at.
+        total: u64,
+        /// Whether there are older ones that were not.
+        more: bool,
+        /// In each that has any.
+        conversations: BTreeMap<ConversationId, u64>,
+    },
     /// The answer to `refresh`.
     Refreshed {
         /// When the connection ends now.
         expires: Timestamp,
+    },
+    /// The answer to `block`.
+    Blocked {
+        /// Who.
+        user: UserId,
+        /// Whether they are blocked now.
+        active: bool,
+    },
+    /// The answer to `blocks`.
+    Blocks {
+        /// Whom the client's user blocks.
+        users: Vec<UserId>,
+    },
+    /// The answer to `ban`.
+    Banned {
+        /// Who.
+        user: UserId,
+        /// Whether they are banned now.
+        active: bool,
+    },
+    /// The answer to `find`.
+    Person {
+        /// Who.
+        user: UserId,
+        /// Their display name; their id where none is known.
+        name: String,
     },
     /// A request that was not done.
     Error(Fault),
@@ -139,6 +201,35 @@ pub struct Row {
     pub last: Option<Preview>,
     /// Others' messages beyond the user's read cursor.
     pub unread: u64,
+    /// Who of the team sees to it, of a conversation with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Assigned>,
+}
+
+/// Who of the team sees to a talk, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Assigned {
+    /// The agent, if it is somebody's.
+    pub agent: Option<UserId>,
+    /// Whether somebody sees to it.
+    pub state: TalkState,
+    /// Who last changed that: shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
+    /// When: shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// How often that was changed: of two of one talk, the greater is true.
+    pub change: u64,
+}
+
+impl Assigned {
+    /// As the team sees it, or its user.
+    #[must_use]
+    pub fn of(assignment: Assignment, to_team: bool) -> Self {
+        let Assignment { agent, state, by, at, change } = assignment;
+        Self { agent, state, by: by.filter(|_| to_team), at: at.filter(|_| to_team), change }
+    }
 }
 
 /// A member, as a list shows them.
@@ -151,6 +242,10 @@ pub struct Member {
     /// What they are in a group, if they are more than a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Post>,
+    /// Read up to here.
+    pub read: Seq,
+    /// Delivered up to here.
+    pub delivered: Seq,
 }
 
 /// Why a request was not done.
@@ -169,6 +264,36 @@ pub struct Fault {
     /// When the same request may succeed, if it may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What is true instead, where somebody was faster.
+    #[serde(flatten)]
+    pub truth: Option<Truth>,
+}
+
+/// What is true instead of what a refused request took to be true.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Truth {
+    /// A conversation went on.
+    Messages {
+        /// What came after the place that the writer knew: in ascending order, without a hole.
+        messages: Vec<Message>,
+        /// Whether there is more after that.
+        more: bool,
+    },
+    /// A talk is another's, or in another state.
+    Assignment {
+        /// Who sees to it.
+        assignment: Assigned,
+    },
+}
+
+impl From<model::Truth> for Truth {
+    fn from(truth: model::Truth) -> Self {
+        match truth {
+            model::Truth::Messages { messages, more } => Self::Messages { messages, more },
+            model::Truth::Assignment(assignment) => Self::Assignment { assignment: Assigned::of(assignment, true) },
+        }
+    }
 }
 
 impl From<Refusal> for Fault {
@@ -179,6 +304,7 @@ impl From<Refusal> for Fault {
             key: None,
             conversation: None,
             retry_after_ms: refusal.retry_after.map(whole_millis),
+            truth: refusal.truth.map(|truth| (*truth).into()),
         }
     }
 }

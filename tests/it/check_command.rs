@@ -24,8 +24,8 @@ fn verdicts(said: &str) -> Vec<(&str, &str)> {
     words.map(|mut words| (words.next().unwrap(), words.next().unwrap())).collect()
 }
 
-const ALL_WELL: [(&str, &str); 5] =
-    [("store", "ok"), ("bus", "ok"), ("keys", "ok"), ("listen", "ok"), ("ops-listen", "ok")];
+const ALL_WELL: [(&str, &str); 6] =
+    [("store", "ok"), ("bus", "ok"), ("keys", "ok"), ("policy", "ok"), ("listen", "ok"), ("ops-listen", "ok")];
 
 #[tokio::test]
 async fn one_node_by_itself_is_found_well_and_an_address_in_use_is_said() {
@@ -44,8 +44,9 @@ async fn a_directory_that_cannot_be_used_and_a_foreign_address_fail() {
     let settings = [("SWITCHBOARD_JWT_SECRET", SECRET), ("SWITCHBOARD_OPS_LISTEN", "192.0.2.1:9464")];
     let (code, said) = check(home.path(), &settings).await;
     let mut expected = ALL_WELL;
-    (expected[0].1, expected[4].1) = ("FAILED", "FAILED");
+    (expected[0].1, expected[5].1) = ("FAILED", "FAILED");
     assert_eq!((code, verdicts(&said)), (Some(1), expected.to_vec()), "{said}");
+    assert!(said.contains("open: anybody writes to anybody"), "{said}");
 }
 
 #[tokio::test]
@@ -53,11 +54,16 @@ async fn a_cluster_is_found_well_and_without_its_servers_it_is_not() {
     let home = tempfile::tempdir().unwrap();
     let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
     let (url, uri) = (redis.url(), mongo.uri());
-    let settings =
-        [("SWITCHBOARD_REDIS_URL", &*url), ("SWITCHBOARD_MONGODB_URI", &uri), ("SWITCHBOARD_JWT_SECRET", SECRET)];
+    let settings = [
+        ("SWITCHBOARD_REDIS_URL", &*url),
+        ("SWITCHBOARD_MONGODB_URI", &uri),
+        ("SWITCHBOARD_JWT_SECRET", SECRET),
+        ("SWITCHBOARD_POLICY", "support"),
+    ];
     let (code, said) = check(home.path(), &settings).await;
     assert_eq!((code, verdicts(&said)), (Some(0), ALL_WELL.to_vec()), "{said}");
     assert!(said.contains("majority writes") && !said.contains(SECRET), "{said}");
+    assert!(said.contains("support: users write to the team only"), "{said}");
 
     redis.kill();
     mongo.kill(0);

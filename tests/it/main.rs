@@ -9,6 +9,10 @@ mod check_command;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod exact;
+#[cfg(test)]
 mod frontend;
 #[cfg(test)]
 mod groups;
@@ -21,9 +25,13 @@ mod page;
 #[cfg(test)]
 mod protocol_doc;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod rest;
+#[cfg(test)]
+mod standing;
 #[cfg(test)]
 mod store_contract;
 #[cfg(test)]
@@ -34,3 +42,5 @@ mod store_mongo;
 mod support;
 #[cfg(test)]
 mod team;
+#[cfg(test)]
+mod typing;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
 use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
-use switchboard::wire::server::{Fault, Member, Row, Sent};
+use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
 const DOC: &str = include_str!("../../docs/protocol.md");
@@ -31,14 +31,22 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Typing(_) => "typing",
         ClientFrame::History(_) => "history",
         ClientFrame::Conversations(_) => "conversations",
+        ClientFrame::Claim(_) => "claim",
+        ClientFrame::Inbox(_) => "inbox",
+        ClientFrame::Receipts { .. } => "receipts",
+        ClientFrame::Unread {} => "unread",
         ClientFrame::Refresh { .. } => "refresh",
         ClientFrame::Conversation { .. } => "conversation",
         ClientFrame::Group(_) => "group",
+        ClientFrame::Block(_) => "block",
+        ClientFrame::Blocks {} => "blocks",
+        ClientFrame::Ban(_) => "ban",
+        ClientFrame::Find(_) => "find",
         ClientFrame::Ping {} => "ping",
     }
 }
 
-const CLIENT_FRAMES: [&str; 12] = [
+const CLIENT_FRAMES: [&str; 20] = [
     "hello",
     "resume",
     "send",
@@ -49,11 +57,19 @@ const CLIENT_FRAMES: [&str; 12] = [
     "conversations",
     "conversation",
     "group",
+    "receipts",
+    "unread",
+    "claim",
+    "inbox",
     "refresh",
+    "block",
+    "blocks",
+    "ban",
+    "find",
     "ping",
 ];
 
-const SERVER_FRAMES: [&str; 13] = [
+const SERVER_FRAMES: [&str; 21] = [
     "welcome",
     "resumed",
     "sent",
@@ -63,7 +79,15 @@ const SERVER_FRAMES: [&str; 13] = [
     "history",
     "conversations",
     "conversation",
+    "receipts",
+    "unread",
+    "assignment",
+    "inbox",
     "refreshed",
+    "blocked",
+    "blocks",
+    "banned",
+    "person",
     "error",
     "reconnect",
     "pong",
@@ -106,6 +130,7 @@ fn encoded(example: &Value) -> Value {
             role: serde_json::from_value(example["role"].clone()).unwrap(),
             as_of: text("as_of").parse().unwrap(),
             expires: Timestamp(number("expires")),
+            policy: serde_json::from_value(example["policy"].clone()).unwrap(),
         }),
         "resumed" => value(&ServerFrame::Resumed { continued: usize::try_from(number("continued")).unwrap() }),
         "sent" => {
@@ -144,13 +169,47 @@ fn encoded(example: &Value) -> Value {
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
         "conversation" => value(&ServerFrame::Conversation(Box::new(row(example)))),
+        "receipts" => {
+            let cursors = example["cursors"].as_array().unwrap();
+            let cursors = cursors.iter().map(|cursor| serde_json::from_value(cursor.clone()).unwrap()).collect();
+            value(&ServerFrame::Receipts { conversation: talk(), cursors })
+        }
+        "unread" => value(&ServerFrame::Unread {
+            total: number("total"),
+            more: example["more"].as_bool().unwrap(),
+            conversations: serde_json::from_value(example["conversations"].clone()).unwrap(),
+        }),
+        "assignment" => {
+            value(&ServerFrame::Assignment { conversation: talk(), assignment: assigned(example).unwrap() })
+        }
+        "inbox" => {
+            let rows: Vec<Row> = example["conversations"].as_array().unwrap().iter().map(row).collect();
+            let next = example["next"].as_str().map(str::to_owned);
+            value(&ServerFrame::Inbox { conversations: rows, next })
+        }
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
+        "blocked" => value(&ServerFrame::Blocked {
+            user: text("user").parse().unwrap(),
+            active: example["active"].as_bool().unwrap(),
+        }),
+        "blocks" => value(&ServerFrame::Blocks { users: serde_json::from_value(example["users"].clone()).unwrap() }),
+        "banned" => value(&ServerFrame::Banned {
+            user: text("user").parse().unwrap(),
+            active: example["active"].as_bool().unwrap(),
+        }),
+        "person" => value(&ServerFrame::Person { user: text("user").parse().unwrap(), name: text("name").to_owned() }),
         "error" => {
             let key = example["key"].as_str().map(|key| key.parse().unwrap());
             let code = code(text("code"));
             let retry_after_ms = example["retry_after_ms"].as_u64();
             assert_eq!(retry_after_ms.is_some(), code.is_retryable(), "{example}");
-            let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms };
+            let messages = example["messages"].as_array().map(|messages| Truth::Messages {
+                messages: messages.iter().map(parsed).collect(),
+                more: example["more"].as_bool().unwrap(),
+            });
+            let assignment = assigned(&example["assignment"]).map(|assignment| Truth::Assignment { assignment });
+            let truth = messages.or(assignment);
+            let fault = Fault { code, message: text("message").to_owned(), key, conversation, retry_after_ms, truth };
             value(&ServerFrame::Error(fault))
         }
         "reconnect" => value(&ServerFrame::Reconnect { after_ms: number("after_ms") }),
@@ -167,11 +226,23 @@ fn code(name: &str) -> Code {
     Code::ALL.into_iter().find(|code| code.name() == name).unwrap_or_else(|| panic!("there is no code {name}"))
 }
 
+fn assigned(example: &Value) -> Option<Assigned> {
+    Some(Assigned {
+        change: example["change"].as_u64()?,
+        agent: serde_json::from_value(example["agent"].clone()).unwrap(),
+        state: serde_json::from_value(example["state"].clone()).unwrap(),
+        by: serde_json::from_value(example["by"].clone()).unwrap(),
+        at: serde_json::from_value(example["at"].clone()).unwrap(),
+    })
+}
+
 fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
         role: serde_json::from_value(member["role"].clone()).unwrap(),
+        read: Seq(member["read"].as_u64().unwrap()),
+        delivered: Seq(member["delivered"].as_u64().unwrap()),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
@@ -183,6 +254,7 @@ fn row(example: &Value) -> Row {
         last_seq: Seq(example["last_seq"].as_u64().unwrap()),
         last: serde_json::from_value::<Option<Preview>>(example["last"].clone()).unwrap(),
         unread: example["unread"].as_u64().unwrap(),
+        assignment: assigned(&example["assignment"]),
     }
 }
 
@@ -284,7 +356,11 @@ fn the_limits_are_those_of_the_code() {
         ("name of a group", bytes(bound::GROUP_NAME_BYTES_MAX)),
         ("members of a group", grouped(bound::GROUP_MEMBERS_MAX)),
         ("members in a row of a list", grouped(bound::LISTED_MEMBERS_MAX)),
-        ("rows in one `conversations`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
+        ("text in one `conflict`", bytes(bound::CONFLICT_BYTES_MAX)),
+        ("rows in one `conversations` or `inbox`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
+        ("conversations whose receipts one connection is owed", grouped(bound::RECEIPTS_OWED_MAX)),
+        ("people whom one user may block", grouped(bound::BLOCKS_MAX)),
+        ("the reason of a ban", bytes(bound::BAN_REASON_BYTES_MAX)),
         ("unread messages counted in one conversation", grouped(usize::try_from(bound::UNREAD_COUNT_MAX).unwrap())),
         ("sends under way on one connection", grouped(bound::REQUESTS_IN_FLIGHT_MAX)),
         ("refused sends that a connection may owe", grouped(bound::REFUSED_SENDS_MAX)),
@@ -299,6 +375,8 @@ fn the_limits_are_those_of_the_code() {
     ] {
         assert_eq!(of(name), value, "{name}");
     }
+    assert_eq!(bound::RECEIPT_MEMBERS_MAX, 20);
+    assert_eq!(bound::UNREAD_CONVERSATIONS_MAX, 500);
     assert_eq!(bound::PING_AFTER.as_secs(), 12);
     assert_eq!(bound::SILENCE_MAX.as_secs(), 25);
     assert_eq!(bound::AS_OF_MARGIN.as_secs(), 60);

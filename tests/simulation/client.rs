@@ -78,7 +78,7 @@ impl Client {
                 self.say();
             }
             if self.last_word_at.take_if(|at| *at <= now).is_some() {
-                self.friends.iter().for_each(|friend| self.device.say(friend, 0));
+                self.friends.iter().for_each(|friend| self.device.say(friend, 0, false));
             }
             if plans.cut.is_some_and(|at| at <= now) && !self.world.is_calm() {
                 let seen = !self.dice.is(self.climate().half_open);
@@ -132,7 +132,8 @@ impl Client {
         let many = if self.dice.is(climate.bursts) { self.dice.between(2, 40) } else { 1 };
         for _ in 0..many {
             let bytes = if self.dice.is(climate.big) { self.dice.between(1_000, 15_000) } else { self.dice.below(40) };
-            self.device.say(&to, bytes as usize);
+            let exact = self.dice.is(climate.exact);
+            self.device.say(&to, bytes as usize, exact);
         }
     }
 

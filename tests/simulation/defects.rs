@@ -26,10 +26,12 @@ pub enum Defect {
     NeverSubscribes,
     /// `as_of` runs ahead of the store's time.
     ClockAhead,
+    /// A place that a message must be stored right after is not looked at.
+    ComparesNothing,
 }
 
 impl Defect {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NeverRepairs,
         Self::RepairsWithHoles,
         Self::KeysRepeat,
@@ -41,5 +43,6 @@ impl Defect {
         Self::DeafToDoubt,
         Self::NeverSubscribes,
         Self::ClockAhead,
+        Self::ComparesNothing,
     ];
 }

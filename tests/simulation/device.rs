@@ -6,6 +6,7 @@
 //!   shown, and the cursor moves to its place. So does a `sent` with `shown`.
 //! - Unanswered sends are kept for each conversation in the order in which they were said. One that is refused for now
 //!   is repeated after `retry_after_ms`, and those said after it too, in order; until then nothing is sent there.
+//! - A send that others were faster than is given up.
 //! - On a new connection `hello` carries the newest `as_of` and at most 100 cursors; then all unanswered sends are
 //!   repeated in order.
 
@@ -34,6 +35,7 @@ pub enum Heard {
     Sent { key: ClientKey, conversation: ConversationId, seq: Seq, id: MessageId, shown: bool },
     Message(Message),
     Receipt {},
+    Assignment {},
     History { conversation: ConversationId, messages: Vec<Message> },
     Conversations {},
     Refreshed {},
@@ -48,6 +50,10 @@ pub struct Fault {
     pub key: Option<ClientKey>,
     pub conversation: Option<ConversationId>,
     pub retry_after_ms: Option<u64>,
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    #[serde(default)]
+    pub more: bool,
 }
 
 pub struct Device {
@@ -56,6 +62,8 @@ pub struct Device {
     pub encoding: Encoding,
     pub journal: Arc<Journal>,
     pub record: usize,
+    /// A defect for the test of the test: it does not say what it saw.
+    pub keeps_heads_to_itself: bool,
     as_of: Option<AsOf>,
     cursors: BTreeMap<ConversationId, Seq>,
     queues: BTreeMap<ConversationId, Queue>,
@@ -93,6 +101,7 @@ impl Device {
             encoding,
             journal,
             record,
+            keeps_heads_to_itself: false,
             as_of: None,
             cursors: BTreeMap::new(),
             queues: BTreeMap::new(),
@@ -101,15 +110,16 @@ impl Device {
         }
     }
 
-    /// Says something: it is sent when its turn comes.
-    pub fn say(&mut self, to: &UserId, bytes: usize) {
+    /// Says something: it is sent when its turn comes. `exact`: right after what is shown now, or not at all.
+    pub fn say(&mut self, to: &UserId, bytes: usize, exact: bool) {
         self.keys += 1;
         let key: ClientKey = format!("{}-{}", self.name, self.keys).parse().unwrap();
         let text = format!("{key}{}", ".".repeat(bytes));
         let conversation = ConversationId::direct(&self.user, to);
         let fresh = || Queue { to: to.clone(), sends: VecDeque::new(), begun: 0, not_before: Instant::now() };
         self.queues.entry(conversation).or_insert_with(fresh).sends.push_back(key.clone());
-        let said = Said { key, text, begun: None, sent: None };
+        let exact = exact.then(|| self.cursors.get(&conversation).copied().unwrap_or_default());
+        let said = Said { key, text, begun: None, sent: None, exact, refused: None };
         self.journal.lock()[self.record].said.entry(conversation).or_default().push(said);
     }
 
@@ -145,7 +155,8 @@ impl Device {
                 said.begun.get_or_insert(now);
                 let number = self.socket.number;
                 self.journal.trace.say(|| format!("{}/{number} sends {key} to {}", self.name, short(*conversation)));
-                let mut frame = json!({ "type": "send", "key": key, "text": said.text });
+                let head = said.exact.filter(|_| !self.keeps_heads_to_itself);
+                let mut frame = json!({ "type": "send", "key": key, "text": said.text, "head": head });
                 // A conversation is named by its id or by the other person, in turns.
                 let by_id = queue.begun % 2 == 0 && self.cursors.contains_key(conversation);
                 let (field, value) =
@@ -204,7 +215,11 @@ impl Device {
                 }
             }
             Heard::Conversations {} => self.answered("conversations"),
-            Heard::Receipt {} | Heard::Resumed {} | Heard::Refreshed {} | Heard::Reconnect {} => {}
+            Heard::Receipt {}
+            | Heard::Assignment {}
+            | Heard::Resumed {}
+            | Heard::Refreshed {}
+            | Heard::Reconnect {} => {}
         }
     }
 
@@ -229,12 +244,7 @@ impl Device {
     fn on_sent(&mut self, conversation: ConversationId, key: &ClientKey, seq: Seq, id: MessageId, shown: bool) {
         self.say_trace(|| format!("sent {} {seq} {key}, shown: {shown}", short(conversation)));
         self.answered_send(conversation, key);
-        if let Some(queue) = self.queues.get_mut(&conversation)
-            && let Some(index) = queue.sends.iter().position(|of| of == key)
-        {
-            queue.sends.remove(index);
-            queue.begun -= usize::from(index < queue.begun);
-        }
+        self.forget(conversation, key);
         if shown {
             match self.socket.shown.insert(conversation, seq) {
                 Some(shown) if seq != shown.next() => {
@@ -255,6 +265,25 @@ impl Device {
                 self.fail(format!("{key} was answered with {before} and then with {seq}"), Some(conversation));
             }
         }
+    }
+
+    /// Nothing more is to become of a send.
+    fn forget(&mut self, conversation: ConversationId, key: &ClientKey) {
+        if let Some(queue) = self.queues.get_mut(&conversation)
+            && let Some(index) = queue.sends.iter().position(|of| of == key)
+        {
+            queue.sends.remove(index);
+            queue.begun -= usize::from(index < queue.begun);
+        }
+    }
+
+    /// Others were faster.
+    fn on_conflict(&mut self, conversation: ConversationId, key: &ClientKey, fault: &Fault) {
+        self.forget(conversation, key);
+        let mut records = self.journal.lock();
+        let said = records[self.record].said.get_mut(&conversation).unwrap();
+        let said = said.iter_mut().find(|said| said.key == *key).unwrap();
+        said.refused = Some((fault.messages.clone(), fault.more));
     }
 
     /// The client's rule for what it shows.
@@ -281,6 +310,9 @@ impl Device {
             return;
         };
         self.answered_send(conversation, key);
+        if fault.code == Code::Conflict {
+            return self.on_conflict(conversation, key, fault);
+        }
         if !fault.code.is_retryable() {
             return self.fail(format!("{key} was refused with {:?}", fault.code), Some(conversation));
         }

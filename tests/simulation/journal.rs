@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use switchboard::model::{ClientKey, ConversationId, MessageId, Seq, StoreTime, UserId};
+use switchboard::model::{ClientKey, ConversationId, Message, MessageId, Seq, StoreTime, UserId};
 use tokio::time::Instant;
 
 use super::trace::Trace;
@@ -24,6 +24,10 @@ pub struct Said {
     pub begun: Option<Instant>,
     /// Its place, and when this was learned.
     pub sent: Option<(Seq, MessageId, Instant)>,
+    /// The place that it must be stored right after, or not at all.
+    pub exact: Option<Seq>,
+    /// What it was refused with because others were faster, and whether that was not all.
+    pub refused: Option<(Vec<Message>, bool)>,
 }
 
 /// What one device did and saw.

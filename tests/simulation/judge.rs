@@ -6,8 +6,8 @@ use std::time::Duration;
 use switchboard::model::{ConversationId, Seq, StoreTime, UserId};
 use tokio::time::Instant;
 
-use super::journal::{Journal, Record, short};
-use super::store::{Book, Entry};
+use super::journal::{Journal, Record, Said, short};
+use super::store::{Book, Entry, Kept};
 use super::world::World;
 
 /// Some time after a doubt on every node: whoever was connected all the while has everything that was acknowledged,
@@ -103,7 +103,13 @@ fn judge_record(journal: &Journal, record: &Record, book: &Book) {
     for (conversation, said) in &record.said {
         let mut before = Seq::ZERO;
         for said in said {
+            if said.exact.is_some() {
+                judge_exact(journal, record, *conversation, said, book);
+            }
             let Some((seq, id, _)) = said.sent else {
+                if said.refused.is_some() {
+                    continue;
+                }
                 fail(journal, record, *conversation, format!("{} is not acknowledged", said.key));
                 continue;
             };
@@ -124,6 +130,27 @@ fn judge_record(journal: &Journal, record: &Record, book: &Book) {
                 );
             }
         }
+    }
+}
+
+/// What must be stored right after a place is stored there, or refused with what is there instead; never both, and never
+/// elsewhere.
+fn judge_exact(journal: &Journal, record: &Record, conversation: ConversationId, said: &Said, book: &Book) {
+    let head = said.exact.unwrap_or_default();
+    if let Some((seq, ..)) = said.sent.filter(|(seq, ..)| *seq != head.next()) {
+        fail(journal, record, conversation, format!("{} is at {seq}, but was to be right after {head}", said.key));
+    }
+    let Some((messages, more)) = &said.refused else { return };
+    let Some(entry) = book.entries.get(&conversation) else { return };
+    let is_it = |kept: &&Kept| kept.message.sender == record.user && kept.message.key == said.key;
+    if let Some(kept) = entry.messages.values().find(is_it) {
+        let seq = kept.message.seq;
+        fail(journal, record, conversation, format!("{} was refused for {head} but is at {seq}", said.key));
+    }
+    let there = entry.messages.range(head.next()..).map(|(_, kept)| &kept.message);
+    if messages.is_empty() && !more || !messages.iter().eq(there.take(messages.len())) {
+        let told: Vec<Seq> = messages.iter().map(|message| message.seq).collect();
+        fail(journal, record, conversation, format!("{} was refused for {head}, but with {told:?}", said.key));
     }
 }
 

@@ -75,6 +75,8 @@ pub struct ClientClimate {
     pub bursts: f64,
     /// How many messages are of several kilobytes.
     pub big: f64,
+    /// How many are to be stored right after what their writer saw, or not at all.
+    pub exact: f64,
     /// Sends each session may make a second.
     pub rate: f64,
 }
@@ -116,6 +118,7 @@ impl Climate {
                 says: chaos.as_millis() as u64 / dice.between(8, 40),
                 bursts: rate(0.5, 0.2),
                 big: rate(0.3, 0.5),
+                exact: rate(0.6, 0.8),
                 rate: if dice.is(0.3) { 3.0 + dice.share() * 10.0 } else { 50.0 },
             },
             kills: some(0.3, 8_000, 30_000),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
-use switchboard::model::{Clock, Timestamp, UserId};
-use switchboard::session::{self, Admission, Rate, Services};
-use switchboard::store::{Memberships, Store, StoreClock};
+use switchboard::model::{Clock, Policy, Timestamp, UserId};
+use switchboard::session::{self, Admission, Paces, Rate, Services};
+use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -165,15 +165,19 @@ impl World {
         let skew = dice.between(0, 7_200_000);
         let clock = Arc::new(WrongClock { began: Instant::now(), at: 1_750_000_000_000 - 3_600_000 + skew });
         let memberships = Arc::new(Memberships::new(store.clone()));
+        let standings = Arc::new(StandingCache::new(store.clone()));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
             memberships: memberships.clone(),
+            standings: standings.clone(),
+            policy: Policy::Open,
             bus: bus.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
         }));
-        let ports = delivery::Ports { store, store_clock, memberships, bus: bus.clone(), clock: clock.clone() };
+        let ports =
+            delivery::Ports { store, store_clock, memberships, standings, bus: bus.clone(), clock: clock.clone() };
         let services = Arc::new(Services {
             chat,
             delivery: Arc::new(Delivery::start(ports, events)),
@@ -182,6 +186,8 @@ impl World {
             chance: dice,
             admission: Admission::new(1_000_000),
             sends: Rate { per_second: self.sky.climate.clients.rate, burst: 2.0 * self.sky.climate.clients.rate },
+            service_sends: Rate { per_second: 1.0, burst: 1.0 },
+            finds: Arc::new(Paces::new(Rate { per_second: 1.0, burst: 1.0 })),
             drain: CancellationToken::new(),
             drain_spread: Duration::from_secs(2),
             metrics: session::Metrics::new(),
@@ -199,7 +205,8 @@ impl World {
                 let name = format!("{user}{}", char::from(b'a' + number as u8));
                 let dice = self.dice.fork(1_000 + number);
                 let encoding = *dice.pick(&Encoding::ALL);
-                let device = Device::new(name, user.clone(), encoding, self.journal.clone());
+                let mut device = Device::new(name, user.clone(), encoding, self.journal.clone());
+                device.keeps_heads_to_itself = self.defect == Some(Defect::ComparesNothing);
                 // All are there when the weather settles: who came only then could not be judged.
                 let late = |dice: &Dice| dice.about(climate.chaos.as_millis() as u64 / 3).min(climate.chaos);
                 let comes_at = if dice.is(0.7) { Duration::ZERO } else { late(&dice) };

@@ -231,3 +231,11 @@ fn the_real_surroundings_read_files_within_bounds() {
     assert!(Process.read(dir.path()).is_err());
     assert!(!Process.variables().is_empty());
 }
+
+#[test]
+fn users_may_write_to_anybody_unless_the_policy_says_otherwise() {
+    use crate::model::Policy;
+    assert_eq!(config("").policy, Policy::Open);
+    assert_eq!(config("POLICY=open").policy, Policy::Open);
+    assert_eq!(config("--policy support").policy, Policy::Support);
+}

@@ -27,6 +27,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     ("import", "`import` needs to know the old app's database: set SWITCHBOARD_FROM_FILE, SWITCHBOARD_FROM or --from"),
     ("import FROM=http://hunter2/app", "SWITCHBOARD_FROM must be a connection string that begins with mongodb://"),
+    ("POLICY=closed", "SWITCHBOARD_POLICY must be open or support"),
     // Keys
     ("JWT_SECRET=hunter2", "SWITCHBOARD_JWT_SECRET must be at least 32 bytes for each secret"),
     ("JWT_SECRET=SECRET,hunter2", "SWITCHBOARD_JWT_SECRET must be at least 32 bytes for each secret"),

@@ -124,6 +124,10 @@ impl FromRequestParts<Arc<Api>> for Bearer {
         let token = bearer_token(parts).map_err(refused)?;
         let identity = services.verifier.verify(token, services.clock.now()).await.map_err(refused)?;
         api.requests.take(&identity.user, Instant::now())?;
+        services.chat.admit_request(&identity).await.map_err(|refusal| match refusal.code {
+            Code::Unauthorized => refused(crate::auth::AuthError::Invalid),
+            _ => refusal.into(),
+        })?;
         Ok(Self(identity))
     }
 }
@@ -305,7 +309,9 @@ async fn send(
     let alias = desk.people.alias().await?;
     let view = View { viewer: &who, alias: alias.as_ref() };
     let target = view.support_of(&to).map_or(Target::Person(to.clone()), |user| Target::Support(user.clone()));
-    let send = chat::Send { sender: who.user.clone(), for_team: who.role == Role::Admin, target, key, text };
+    let rights = chat::Rights::of(who.role, desk.services.chat.recent_standing(&who.user).await?);
+    let (sender, for_team) = (who.user.clone(), who.role == Role::Admin);
+    let send = chat::Send { sender, for_team, rights, target, key, text, exact: None };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
     let Some(parties) = view.parties(&message, &conversation) else {

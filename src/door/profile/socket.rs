@@ -213,7 +213,7 @@ impl ChatSocket {
         }
         self.with_view(move |view| {
             let (for_team, to) = addressee(view, &to);
-            ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text })
+            ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text, head: None })
         })
     }
 
@@ -279,6 +279,14 @@ impl ChatSocket {
             self.replies.push_back(callback(id, &answer));
         }
         self.reply(event(self.desk.profile.hears.error, &json!({ "message": message, "code": code }), None))
+    }
+
+    /// Whoever came with a token, or back, is not let in.
+    fn turn_away(&mut self, message: &str, code: Code) {
+        self.entry = Entry::Outside;
+        self.connection.leave(MAIN);
+        let refusal = json!({ "message": message, "data": { "code": code } });
+        self.replies.push_back(connect_error(MAIN, &refusal.to_string()));
     }
 
     /// A token does not count.
@@ -385,7 +393,7 @@ impl ChatSocket {
     }
 
     fn on_fault(&mut self, fault: Fault) {
-        let Fault { code, message, key, conversation, retry_after_ms } = fault;
+        let Fault { code, message, key, conversation, retry_after_ms, .. } = fault;
         match (code, key) {
             (_, Some(key)) => {
                 let told = json!({
@@ -400,10 +408,16 @@ impl ChatSocket {
                 self.replies.push_back(event(self.desk.profile.hears.error, &told, None));
             }
             (Code::Unauthorized | Code::TokenExpired, None) if self.entry == Entry::WithToken => {
-                self.entry = Entry::Outside;
-                self.connection.leave(MAIN);
-                let refusal = json!({ "message": "Invalid token", "data": { "code": code } });
-                self.replies.push_back(connect_error(MAIN, &refusal.to_string()));
+                self.turn_away("Invalid token", code);
+            }
+            (Code::Forbidden, None) if matches!(self.entry, Entry::WithToken | Entry::Recovering) => {
+                self.turn_away("Access denied", code);
+            }
+            (Code::Unauthorized, None) if self.entry == Entry::Recovering => {
+                // Nothing is gone on with: the client comes in as a new one, whose token does not count.
+                self.id = PrivateId::by(&*self.desk.services.chance);
+                self.let_in();
+                self.turn_down("Invalid token", None);
             }
             (Code::Unauthorized | Code::TokenExpired, None) => {
                 let id = self.token_callback.take();

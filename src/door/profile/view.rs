@@ -61,6 +61,10 @@ impl View<'_> {
         let others = |not: &UserId| conversation.members.iter().find(|member| *member != not).unwrap_or(not).clone();
         match conversation.kind {
             Kind::Group => None,
+            // What no person wrote comes from the team.
+            Kind::Direct if message.sender == UserId::system() => {
+                Some(Parties { sender: self.team(), receiver: others(&message.sender), agent: None })
+            }
             Kind::Direct => {
                 let receiver = others(&message.sender);
                 Some(Parties { sender: message.sender.clone(), receiver, agent: None })
@@ -71,7 +75,8 @@ impl View<'_> {
                 Some(if message.sender == user {
                     Parties { sender: user, receiver: team, agent: None }
                 } else {
-                    Parties { sender: team, receiver: user, agent: Some(message.sender.clone()) }
+                    let agent = Some(message.sender.clone()).filter(|agent| *agent != UserId::system());
+                    Parties { sender: team, receiver: user, agent }
                 })
             }
         }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::Api;
 use super::problem::Problem;
 use crate::auth::AuthError;
-use crate::model::{Identity, Refusal};
+use crate::model::{Identity, Refusal, Role};
 
-/// The verified bearer of the request's token, whose pace allows the request.
+/// The verified bearer of the request's token, whose pace and standing allow the request.
 pub(super) struct Bearer(pub(super) Identity);
 
 impl FromRequestParts<Arc<Api>> for Bearer {
@@ -21,7 +21,9 @@ impl FromRequestParts<Arc<Api>> for Bearer {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let token = token(parts).map_err(Refusal::from)?;
         let identity = api.verifier.verify(token, api.clock.now()).await.map_err(Refusal::from)?;
-        api.requests.take(&identity.user, Instant::now())?;
+        let requests = if identity.role == Role::Service { &api.service_requests } else { &api.requests };
+        requests.take(&identity.user, Instant::now())?;
+        api.chat.admit_request(&identity).await?;
         Ok(Self(identity))
     }
 }

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{conversations, cursors, groups, messages, unread, users};
+use super::{assignment, conversations, cursors, groups, messages, people, standing, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -19,6 +19,9 @@ pub(super) enum Failures {
     /// No token, or not one that counts
     #[response(status = 401)]
     Unauthorized(Problem),
+    /// Banned
+    #[response(status = 403)]
+    Banned(Problem),
     /// Too many requests
     #[response(status = 429)]
     RateLimited(Problem),
@@ -40,6 +43,9 @@ pub(super) enum AskFailures {
     /// No token, or not one that counts
     #[response(status = 401)]
     Unauthorized(Problem),
+    /// Banned
+    #[response(status = 403)]
+    Banned(Problem),
     /// Too many requests
     #[response(status = 429)]
     RateLimited(Problem),
@@ -67,7 +73,7 @@ pub(super) enum BodyFailures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
 pub(super) enum NotYours {
-    /// Not allowed, or not there
+    /// Not allowed, or not there, or banned
     #[response(status = 403)]
     Forbidden(Problem),
 }
@@ -84,10 +90,28 @@ pub(super) enum NobodyThere {
 /// What sending may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
+pub(super) enum NotAsThought {
+    /// That key already names another message of yours in that conversation, or others wrote after the place that you saw
+    #[response(status = 409)]
+    NotAsThought(Problem),
+}
+
+/// What changing a group may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
 pub(super) enum KeyReused {
-    /// That key already names another message of yours in that conversation
+    /// That key already names another change or message of yours in that group
     #[response(status = 409)]
     KeyReused(Problem),
+}
+
+/// What changing who sees to a talk may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
+pub(super) enum AnothersTalk {
+    /// The talk is another's, or in another state
+    #[response(status = 409)]
+    Conflict(Problem),
 }
 
 #[derive(OpenApi)]
@@ -103,6 +127,8 @@ pub(super) enum KeyReused {
         groups::add,
         groups::remove,
         groups::set_role,
+        assignment::inbox,
+        assignment::assign,
         messages::page,
         messages::send,
         cursors::read,
@@ -111,6 +137,15 @@ pub(super) enum KeyReused {
         unread::count,
         users::profile,
         users::set_profile,
+        users::erase,
+        people::find,
+        standing::ban_of,
+        standing::ban,
+        standing::unban,
+        standing::revoke,
+        standing::blocks,
+        standing::block,
+        standing::unblock,
     ),
     components(schemas(Problem, ProblemCode)),
     modifiers(&BearerToken),

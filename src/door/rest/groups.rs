@@ -16,7 +16,7 @@ use super::input::{Body, InConversation, InGroup, id};
 use super::messages::{key_by_chance, named_key};
 use super::problem::Problem;
 use super::shapes::{Conversation, Message, Post};
-use crate::chat::Change;
+use crate::chat::{Change, Rights};
 use crate::model::{Event, Identity, UserId};
 use crate::wire::client::Action;
 
@@ -149,7 +149,8 @@ async fn change(
         None => key_by_chance(&*api.chance)?,
     };
     api.sends.take(&who.user, Instant::now())?;
-    let change = Change { sender: who.user.clone(), key, action };
+    let rights = Rights::of(who.role, api.chat.recent_standing(&who.user).await?);
+    let change = Change { sender: who.user.clone(), rights, key, action };
     let event: Event = change.event();
     let message = Arc::unwrap_or_clone(api.chat.change(change, None).await?.message);
     if message.event.as_ref() == Some(&event) { Ok(message) } else { Err(Problem::key_reused()) }

@@ -11,12 +11,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bearer::Bearer;
-use super::document::{AskFailures, BodyFailures, KeyReused, NotYours};
+use super::document::{AskFailures, BodyFailures, NotAsThought, NotYours};
 use super::input::{Body, InConversation, Query, id};
 use super::problem::Problem;
 use super::shapes::{Message, Messages};
-use crate::chat::{Send, Target, Want};
-use crate::model::{Chance, ClientKey, Role, Seq, UserId};
+use crate::chat::{Rights, Send, Target, Want};
+use crate::model::{Chance, ClientKey, Code, Identity, Refusal, Role, Seq, UserId};
 
 /// Which page of the messages.
 #[derive(Deserialize, IntoParams)]
@@ -57,6 +57,12 @@ pub(super) struct NewMessage {
     /// … or into this conversation. Exactly one of the two.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     conversation: Option<String>,
+    /// With `to`, by an agent or a service: for the team, into that person's conversation with it.
+    #[serde(default)]
+    for_team: bool,
+    /// By a service: as this person, or as `system`, which writes into every conversation.
+    #[schema(max_length = 64)]
+    from: Option<String>,
     /// What you call it; a retry with the same key stores it once and is answered with the first result. The header
     /// `Idempotency-Key` may say it instead. Without either, a retry is another message.
     #[schema(max_length = 64)]
@@ -64,34 +70,41 @@ pub(super) struct NewMessage {
     /// What it says: 1 to 16,384 bytes of UTF-8.
     #[schema(min_length = 1)]
     text: String,
+    /// The highest place that you saw: the message is stored right after it or, if somebody was faster, not at all.
+    head: Option<u64>,
 }
 
 /// Send a message
 ///
 /// When this is answered with 201, the message is stored for good. After 503 it may or may not be: repeat the request
-/// with the same key.
+/// with the same key. With `head`, 409 `conflict` says what others wrote after that place; nothing is stored then.
 #[utoipa::path(post, path = "/messages", tag = "messages", request_body = NewMessage,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as `key` in the body")),
     responses((status = 201, description = "Stored, now or by an earlier request with the same key", body = Message),
-        AskFailures, BodyFailures, NotYours, KeyReused))]
+        AskFailures, BodyFailures, NotYours, NotAsThought))]
 pub(super) async fn send(
     State(api): State<Arc<Api>>,
     Bearer(who): Bearer,
     headers: HeaderMap,
     Body(new): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<Message>), Problem> {
-    let target = target(&who.user, &new)?;
+    let writer = writer(&api, &who, &new).await?;
+    let target = target(&writer, &new)?;
     let key = match named_key(new.key.as_deref(), &headers)? {
         Some(key) => key,
         None => key_by_chance(&*api.chance)?,
     };
-    api.sends.take(&who.user, Instant::now())?;
-    if let Target::Conversation(conversation) = target {
+    let sends = if who.role == Role::Service { &api.service_sends } else { &api.sends };
+    sends.take(&who.user, Instant::now())?;
+    if let Target::Conversation(conversation) = target
+        && who.role != Role::Service
+    {
         // Here, because it takes the same time whether a stranger's conversation exists or not.
         api.chat.member(&who, conversation).await?;
     }
-    let for_team = who.role == Role::Admin;
-    let send = Send { sender: who.user, for_team, target, key, text: new.text.clone() };
+    let Writer { user: sender, for_team, rights } = writer;
+    let exact = new.head.map(Seq);
+    let send = Send { sender, for_team, rights, target, key, text: new.text.clone(), exact };
     let sent = api.chat.send(send, None).await?;
     if sent.message.text != new.text {
         return Err(Problem::key_reused());
@@ -99,9 +112,50 @@ pub(super) async fn send(
     Ok((StatusCode::CREATED, Json(Arc::unwrap_or_clone(sent.message).into())))
 }
 
-fn target(who: &UserId, new: &NewMessage) -> Result<Target, Problem> {
+/// Who writes, and what they may.
+struct Writer {
+    user: UserId,
+    for_team: bool,
+    rights: Rights,
+}
+
+/// Whose message it is to be: the asker's own, or where a backend speaks, whose it says.
+async fn writer(api: &Api, who: &Identity, new: &NewMessage) -> Result<Writer, Problem> {
+    let may_for_team = matches!(who.role, Role::Admin | Role::Service);
+    if new.for_team && !may_for_team {
+        return Err(Refusal::new(Code::Forbidden, "only agents and services write for the team").into());
+    }
+    let user = match &new.from {
+        Some(_) if who.role != Role::Service => {
+            return Err(Refusal::new(Code::Forbidden, "only services write as somebody else").into());
+        }
+        Some(from) => id("from", from)?,
+        None => who.user.clone(),
+    };
+    if user == UserId::system() {
+        return Ok(Writer { user, for_team: new.for_team, rights: Rights::of_system() });
+    }
+    if user == UserId::team() {
+        return Err(Problem::invalid("the team writes by one of its agents: name them, and say for_team"));
+    }
+    let standing = api.chat.recent_standing(&user).await?;
+    if standing.ban.is_some() {
+        return Err(Refusal::new(Code::Forbidden, "that person is banned").into());
+    }
+    let for_team = who.role == Role::Admin || new.for_team;
+    Ok(Writer { user, for_team, rights: Rights::of(who.role, standing) })
+}
+
+fn target(writer: &Writer, new: &NewMessage) -> Result<Target, Problem> {
     match (&new.to, &new.conversation) {
-        (Some(person), None) => Ok(Target::to(who, id("to", person)?)),
+        (Some(person), None) if new.for_team => Ok(Target::Support(id("to", person)?)),
+        (Some(person), None) => {
+            let person: UserId = id("to", person)?;
+            if writer.rights.everywhere && person.is_reserved() {
+                return Err(Problem::invalid("the system writes to people"));
+            }
+            Ok(Target::to(&writer.user, person))
+        }
         (None, Some(conversation)) => Ok(Target::Conversation(id("conversation", conversation)?)),
         _ => Err(Problem::invalid("a message has either `to` or `conversation`")),
     }

@@ -4,6 +4,7 @@
 //! To add a route: a handler with its `#[utoipa::path]`, a row in [`table`], a name in [`document`]. The tests find
 //! a route that is missing in either.
 
+mod assignment;
 mod bearer;
 mod conversations;
 mod cors;
@@ -14,9 +15,10 @@ pub(in crate::door) mod headers;
 pub(in crate::door) mod input;
 mod messages;
 mod metrics;
-mod pace;
+mod people;
 pub(in crate::door) mod problem;
 mod shapes;
+mod standing;
 mod unread;
 mod users;
 
@@ -34,10 +36,10 @@ use crate::model::limits::BODY_BYTES_MAX;
 use crate::model::{Chance, Clock};
 use crate::session;
 
+pub use crate::session::Paces;
 pub(in crate::door) use bearer::token as bearer_token;
 pub use cors::allow_listed_origins;
 pub use document::openapi;
-pub use pace::Paces;
 
 /// Under which all routes are.
 pub const PREFIX: &str = "/api/v1";
@@ -56,6 +58,12 @@ pub struct Api {
     pub requests: Paces,
     /// Messages that one user may send, besides.
     pub sends: Paces,
+    /// Requests that one service may make.
+    pub service_requests: Paces,
+    /// Messages that one service may send, besides.
+    pub service_sends: Paces,
+    /// People whom one user may look for.
+    pub finds: Arc<Paces>,
     /// Other origins whose pages may ask.
     pub origins: Arc<Origins>,
     /// Where refusals are counted.
@@ -99,6 +107,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/conversations", get(conversations::list)),
         ("/conversations/{id}", get(conversations::one)),
+        ("/conversations/{id}/assignment", put(assignment::assign)),
         ("/conversations/{id}/messages", get(messages::page)),
         ("/conversations/{id}/read", post(cursors::read)),
         ("/conversations/{id}/delivered", post(cursors::delivered)),
@@ -107,8 +116,14 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/groups/{id}", put(groups::name)),
         ("/groups/{id}/members/{user}", put(groups::add).delete(groups::remove)),
         ("/groups/{id}/members/{user}/role", put(groups::set_role)),
+        ("/inbox", get(assignment::inbox)),
         ("/messages", post(messages::send)),
+        ("/people", get(people::find)),
+        ("/bans/{id}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),
+        ("/revocations", post(standing::revoke)),
+        ("/blocks", get(standing::blocks)),
+        ("/blocks/{id}", put(standing::block).delete(standing::unblock)),
         ("/unread", get(unread::count)),
-        ("/users/{id}", get(users::profile).put(users::set_profile)),
+        ("/users/{id}", get(users::profile).put(users::set_profile).delete(users::erase)),
     ]
 }

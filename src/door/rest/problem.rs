@@ -10,7 +10,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use crate::model::{Code, Refusal};
+use super::shapes::{Assignment, Message};
+use crate::model::{Code, Refusal, Truth};
 
 /// A failure. The document describes it under this name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -26,6 +27,15 @@ pub(in crate::door) struct Problem {
     /// When the same request may succeed, in milliseconds; absent if it may not. `Retry-After` says it in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// With `conflict` of a message: what others wrote after the place that you saw, in ascending order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Message>>,
+    /// With `messages`: whether there are more after them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
+    /// With `conflict` of a talk of the team: who sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment: Option<Assignment>,
 }
 
 /// Every code of a failure: those of the native protocol that can occur here, and those that only HTTP has.
@@ -47,6 +57,8 @@ pub(super) enum ProblemCode {
     MethodNotAllowed,
     /// 409. A cursor from another history: drop it and start at the head.
     Reset,
+    /// 409. Somebody was faster: what is now true comes along.
+    Conflict,
     /// 409. That key already names another message of yours in that conversation: use a new key for a new message.
     KeyReused,
     /// 415. The body must be JSON.
@@ -69,7 +81,15 @@ struct Counted(Code);
 
 impl Problem {
     fn new(status: StatusCode, code: ProblemCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_ms: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+            messages: None,
+            more: None,
+            assignment: None,
+        }
     }
 
     /// Something in the request is not what it should be.
@@ -105,7 +125,16 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = of_code(refusal.code);
         let retry_after_ms = refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        Self { status, code, message: refusal.message, retry_after_ms }
+        let mut problem = Self { retry_after_ms, ..Self::new(status, code, refusal.message) };
+        match refusal.truth.map(|truth| *truth) {
+            Some(Truth::Messages { messages, more }) => {
+                problem.messages = Some(messages.into_iter().map(Message::from).collect());
+                problem.more = Some(more);
+            }
+            Some(Truth::Assignment(assignment)) => problem.assignment = Some(assignment.into()),
+            None => {}
+        }
+        problem
     }
 }
 
@@ -116,6 +145,7 @@ const fn of_code(code: Code) -> (StatusCode, ProblemCode) {
         Code::TokenExpired => (StatusCode::UNAUTHORIZED, ProblemCode::TokenExpired),
         Code::Forbidden => (StatusCode::FORBIDDEN, ProblemCode::Forbidden),
         Code::Reset => (StatusCode::CONFLICT, ProblemCode::Reset),
+        Code::Conflict => (StatusCode::CONFLICT, ProblemCode::Conflict),
         Code::RateLimited => (StatusCode::TOO_MANY_REQUESTS, ProblemCode::RateLimited),
         Code::Busy | Code::Blocked => (StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable),
@@ -133,6 +163,7 @@ impl ProblemCode {
             Self::TokenExpired => Code::TokenExpired,
             Self::Forbidden | Self::NotFound | Self::MethodNotAllowed => Code::Forbidden,
             Self::Reset => Code::Reset,
+            Self::Conflict => Code::Conflict,
             Self::RateLimited => Code::RateLimited,
             Self::Busy => Code::Busy,
             Self::Unavailable => Code::Unavailable,

@@ -8,7 +8,7 @@ use crate::model;
 use crate::wire::server;
 
 /// A message at its place.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Message {
     /// Its conversation.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
@@ -43,7 +43,7 @@ impl From<model::Message> for Message {
 }
 
 /// What changed with a message.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 struct Event {
     /// What: `created`, `named`, `added`, `removed`, `left` or `role`, and later perhaps others.
     kind: &'static str,
@@ -140,6 +140,62 @@ struct Member {
     /// `owner`, if they are one of the group's.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Post>,
+    /// Read up to here.
+    #[schema(value_type = u64)]
+    read: model::Seq,
+    /// Delivered up to here.
+    #[schema(value_type = u64)]
+    delivered: model::Seq,
+}
+
+/// Whether somebody sees to a talk with the team.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum TalkState {
+    /// Nobody does yet.
+    Open,
+    /// One agent does.
+    Claimed,
+    /// It is done with, until its user writes again.
+    Closed,
+}
+
+/// Who of the team sees to a talk.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Assignment {
+    /// The agent; null where it is nobody's.
+    #[schema(value_type = Option<String>)]
+    agent: Option<model::UserId>,
+    /// Whether somebody sees to it.
+    state: TalkState,
+    /// Who last changed that; shown to the team. `system` where an agent was away too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    by: Option<model::UserId>,
+    /// When; shown to the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    at: Option<model::Timestamp>,
+    /// How often that was changed: of two of one talk, the greater is true.
+    change: u64,
+}
+
+impl From<server::Assigned> for Assignment {
+    fn from(assigned: server::Assigned) -> Self {
+        let server::Assigned { agent, state, by, at, change } = assigned;
+        let state = match state {
+            model::TalkState::Open => TalkState::Open,
+            model::TalkState::Claimed => TalkState::Claimed,
+            model::TalkState::Closed => TalkState::Closed,
+        };
+        Self { agent, state, by, at, change }
+    }
+}
+
+impl From<model::Assignment> for Assignment {
+    fn from(assignment: model::Assignment) -> Self {
+        server::Assigned::of(assignment, true).into()
+    }
 }
 
 /// The last message of a conversation.
@@ -186,24 +242,41 @@ pub(super) struct Conversation {
     last: Option<Preview>,
     /// Others' messages beyond your read cursor; counted up to 1,000.
     unread: u64,
+    /// Who of the team sees to it, of a talk with the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment: Option<Assignment>,
 }
 
 impl From<server::Row> for Conversation {
     fn from(row: server::Row) -> Self {
-        let server::Row { conversation, kind, name, history, member_count, members, last_seq, last, unread } = row;
+        let server::Row {
+            conversation,
+            kind,
+            name,
+            history,
+            member_count,
+            members,
+            last_seq,
+            last,
+            unread,
+            assignment,
+        } = row;
         let kind = match kind {
             model::Kind::Direct => Kind::Direct,
             model::Kind::Support => Kind::Support,
             model::Kind::Group => Kind::Group,
         };
-        let member =
-            |server::Member { user, name, role }: server::Member| Member { user, name, role: role.map(Post::from) };
+        let member = |member: server::Member| {
+            let server::Member { user, name, role, read, delivered } = member;
+            Member { user, name, role: role.map(Post::from), read, delivered }
+        };
         let preview = |last: model::Preview| {
             let model::Preview { seq, from, at, text, event } = last;
             Preview { seq, from, at, text, event: event.map(Event::from) }
         };
         let (members, last) = (members.into_iter().map(member).collect(), last.map(preview));
-        Self { conversation, kind, name, history, member_count, members, last_seq, last, unread }
+        let assignment = assignment.map(Assignment::from);
+        Self { conversation, kind, name, history, member_count, members, last_seq, last, unread, assignment }
     }
 }
 
@@ -296,5 +369,88 @@ pub(super) struct Profile {
 impl Profile {
     pub(super) fn of(user: model::UserId, profile: model::Profile) -> Self {
         Self { user, name: profile.name, email: profile.email }
+    }
+}
+
+/// Somebody who was looked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Person {
+    /// Who.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+    /// Display name; the id where none is known.
+    pub(super) name: String,
+}
+
+/// Whether somebody is banned, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ban {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Whether they are.
+    active: bool,
+    /// Who said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    by: Option<model::UserId>,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    at: Option<model::Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Ban {
+    pub(super) fn of(user: model::UserId, ban: Option<model::Ban>) -> Self {
+        match ban {
+            Some(model::Ban { by, at, reason }) => {
+                Self { user, active: true, by: Some(by), at: Some(at), reason: Some(reason) }
+            }
+            None => Self { user, active: false, by: None, at: None, reason: None },
+        }
+    }
+}
+
+/// Tokens that do not count any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Revocation {
+    /// Whose.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+}
+
+/// Whether you block somebody.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Block {
+    /// Who.
+    #[schema(value_type = String)]
+    pub(super) user: model::UserId,
+    /// Whether you do.
+    pub(super) active: bool,
+}
+
+/// Whom you block.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Blocks {
+    /// All of them.
+    #[schema(value_type = Vec<String>)]
+    pub(super) users: Vec<model::UserId>,
+}
+
+/// How far the erasure of somebody has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Erased {
+    /// Nothing of them is left; else repeat the request.
+    done: bool,
+    /// Messages that were emptied since the first request.
+    erased: u64,
+}
+
+impl From<chat::Erased> for Erased {
+    fn from(erased: chat::Erased) -> Self {
+        Self { done: erased.done, erased: erased.emptied }
     }
 }

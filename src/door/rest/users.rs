@@ -1,4 +1,4 @@
-//! `GET` and `PUT /users/{id}`.
+//! `GET`, `PUT` and `DELETE /users/{id}`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::bearer::Bearer;
 use super::document::{AskFailures, BodyFailures, NobodyThere, NotYours};
 use super::input::{Body, OfUser};
 use super::problem::Problem;
-use super::shapes::Profile;
+use super::shapes::{Erased, Profile};
 use crate::model;
 
 /// What is known of a person
@@ -59,4 +59,20 @@ pub(super) async fn set_profile(
     let profile = model::Profile { name: new.name, email: new.email };
     api.chat.set_profile(&who, &user, &profile).await?;
     Ok(Json(Profile::of(user, profile)))
+}
+
+/// Erase somebody
+///
+/// For services. At the first request, no token of theirs of before counts any more. What they wrote is emptied, some
+/// at each request (messages keep their places), and in the end what is known of them is forgotten: repeat the request
+/// until it is `done`, which takes 15 seconds at the least. A ban of theirs stays, without its reason.
+#[utoipa::path(delete, path = "/users/{id}", tag = "people",
+    params(("id" = String, Path, description = "Who")),
+    responses((status = 200, description = "How far it has come", body = Erased), AskFailures, NotYours))]
+pub(super) async fn erase(
+    State(api): State<Arc<Api>>,
+    Bearer(who): Bearer,
+    OfUser(user): OfUser,
+) -> Result<Json<Erased>, Problem> {
+    Ok(Json(api.chat.erase(&who, &user).await?.into()))
 }

@@ -7,7 +7,7 @@ use super::limits::GROUP_MEMBERS_MAX;
 use super::{Conversation, ConversationId, Kind, Seq, UserId};
 
 pub use event::{Event, Post};
-pub use term::{Range, Standing, Step, Term};
+pub use term::{Footing, Range, Step, Term};
 
 /// What a group is beside a conversation: its name, and everybody's time in it.
 ///
@@ -52,7 +52,7 @@ impl Group {
 
     /// How somebody stands in it; none for those who never were.
     #[must_use]
-    pub fn standing(&self, user: &UserId) -> Option<Standing> {
+    pub fn standing(&self, user: &UserId) -> Option<Footing> {
         self.term(user).map(Term::standing).filter(|standing| standing.joined > Seq::ZERO)
     }
 
@@ -65,7 +65,7 @@ impl Group {
     /// Whom a message at this place concerns: who is in it and may see it, and who left with it.
     #[must_use]
     pub fn audience(&self, seq: Seq) -> Vec<UserId> {
-        let concerns = |standing: Standing| {
+        let concerns = |standing: Footing| {
             self.range_of(standing).shows(seq) && (standing.is_current() || standing.left == Some(seq))
         };
         self.terms.iter().filter(|term| concerns(term.standing())).map(|term| term.user.clone()).collect()
@@ -114,7 +114,7 @@ impl Group {
         }
     }
 
-    fn range_of(&self, standing: Standing) -> Range {
+    fn range_of(&self, standing: Footing) -> Range {
         let after = if self.history { Seq::ZERO } else { standing.joined.previous() };
         Range { after, until: standing.left }
     }

@@ -47,7 +47,7 @@ pub struct Term {
 
 /// How somebody stands in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Footing {
     /// Where they came in last; zero if they never did.
     pub joined: Seq,
     /// Where they went, if they are gone.
@@ -58,7 +58,7 @@ pub struct Standing {
     since: Seq,
 }
 
-impl Standing {
+impl Footing {
     /// Whether they are in it.
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -110,16 +110,16 @@ impl Term {
 
     /// How they stand, after all that happened: one who is in it cannot join again, nor leave who is not.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Footing {
         Self::after(&self.steps)
     }
 
-    fn after(steps: &[(Seq, Step)]) -> Standing {
-        let mut now = Standing { joined: Seq::ZERO, left: None, role: Post::Member, since: Seq::ZERO };
+    fn after(steps: &[(Seq, Step)]) -> Footing {
+        let mut now = Footing { joined: Seq::ZERO, left: None, role: Post::Member, since: Seq::ZERO };
         for &(seq, step) in steps {
             match (step, now.is_current()) {
                 (Step::Joined, false) => {
-                    now = Standing { joined: seq, left: None, role: Post::Member, since: seq };
+                    now = Footing { joined: seq, left: None, role: Post::Member, since: seq };
                 }
                 (Step::Left, true) => now.left = Some(seq),
                 (Step::Owner, true) => (now.role, now.since) = (Post::Owner, seq),

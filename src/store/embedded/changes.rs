@@ -59,6 +59,9 @@ pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusq
     if insert.execute((id, kind_number(conversation.kind)))? == 0 {
         return Ok(false);
     }
+    if conversation.kind == Kind::Support {
+        connection.prepare_cached("INSERT INTO talks (conversation, activity) VALUES (?1, 0)")?.execute([id])?;
+    }
     let mut join = connection.prepare_cached("INSERT INTO members (conversation, user) VALUES (?1, ?2)")?;
     conversation.members.iter().try_for_each(|user| join.execute((id, user.as_str())).map(drop))?;
     Ok(true)
@@ -68,10 +71,10 @@ pub(super) fn open(connection: &Connection, conversation: &Conversation) -> rusq
 /// members' lists, to where `active` belongs.
 pub(super) fn raise(connection: &Connection, message: &Message, active: StoreTime) -> rusqlite::Result<()> {
     let id = message.conversation.as_bytes();
-    let mut head = connection.prepare_cached("SELECT last_seq, activity FROM conversations WHERE id = ?1")?;
+    let mut head = connection.prepare_cached("SELECT last_seq, activity, kind FROM conversations WHERE id = ?1")?;
     let mut rows = head.query([id])?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    let (last, activity): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let (last, activity, number): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
     drop(rows);
     if signed(message.seq.0) <= last {
         return Ok(());
@@ -88,6 +91,10 @@ pub(super) fn raise(connection: &Connection, message: &Message, active: StoreTim
     connection.prepare_cached(sql)?.execute(raised)?;
     if rests {
         return Ok(());
+    }
+    if kind(number) == Some(Kind::Support) {
+        let sql = "UPDATE talks SET activity = ?2 WHERE conversation = ?1";
+        connection.prepare_cached(sql)?.execute((id, active))?;
     }
     let mut leave =
         connection.prepare_cached("DELETE FROM recent WHERE user = ?1 AND activity = ?2 AND conversation = ?3")?;

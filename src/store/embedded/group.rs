@@ -6,10 +6,13 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
-use super::{changes, memberships};
-use crate::model::{Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, UserId};
+use super::standings::{self, Decision};
+use super::{addresses, changes, erasure, memberships, talks};
+use crate::model::{
+    Assignment, Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, UserId,
+};
 use crate::store::archive::taken;
-use crate::store::{Attempt, Outcome, StoreError};
+use crate::store::{Attempt, Outcome, Progress, StoreError};
 
 /// Something to be written.
 #[derive(Debug)]
@@ -46,6 +49,26 @@ pub(super) enum Write {
         on: &'static str,
         proposal: String,
     },
+    /// Where somebody can be found.
+    SetAddress {
+        user: UserId,
+        address: String,
+    },
+    /// How far the erasure of somebody has come.
+    KeepErasure(UserId, Option<Progress>),
+    /// What somebody wrote after a place and up to another.
+    Empty {
+        conversation: ConversationId,
+        user: UserId,
+        after: Seq,
+        up_to: Seq,
+    },
+    /// What is known of somebody.
+    Forget(UserId),
+    /// Something about a user.
+    Decide(UserId, Decision),
+    /// Who sees to a talk.
+    Assign(ConversationId, Assignment),
 }
 
 impl Write {
@@ -60,9 +83,17 @@ impl Write {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
             Self::Found(conversation, _) => EACH * (1 + conversation.members.len()),
-            Self::Open(_) | Self::Apply(_) | Self::Advance { .. } => EACH,
+            Self::Open(_)
+            | Self::Apply(_)
+            | Self::Advance { .. }
+            | Self::Assign(..)
+            | Self::KeepErasure(..)
+            | Self::Empty { .. }
+            | Self::Forget(_) => EACH,
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
+            Self::SetAddress { address, .. } => EACH + address.len(),
+            Self::Decide(..) => 2 * EACH,
         }
     }
 }
@@ -74,6 +105,8 @@ pub(super) enum Written {
     Outcomes(Vec<Outcome>),
     /// Of anything else: whether it changed anything.
     Changed(bool),
+    /// Of an erasure: how many messages were emptied.
+    Emptied(u64),
 }
 
 /// A whole group that was not written.
@@ -141,6 +174,10 @@ fn fill(
                 let said = |attempt: &Attempt| taken(attempt.message.at, until);
                 Ok(Written::Outcomes(run(connection, attempts, said, &mut HashMap::new())?))
             }
+            Write::Empty { conversation, user, after, up_to } => {
+                item(connection, || erasure::empty(connection, conversation, &user, after, up_to))?
+                    .map(Written::Emptied)
+            }
             other => item(connection, || change(connection, &other, now))?.map(Written::Changed),
         });
     }
@@ -203,7 +240,9 @@ fn append(
 /// Does anything but messages; answers whether it changed anything.
 fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
     match write {
-        Write::Each(_) | Write::Run(_) | Write::Adopt(..) => Ok(false),
+        Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } => Ok(false),
+        Write::KeepErasure(user, progress) => erasure::keep(connection, user, progress.as_ref()),
+        Write::Forget(user) => erasure::forget(connection, user),
         Write::Open(conversation) => changes::open(connection, conversation),
         Write::Found(conversation, group) => memberships::found(connection, conversation, group),
         Write::Apply(message) => memberships::apply(connection, message, now),
@@ -219,6 +258,9 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         }
         Write::PutProfile { user, profile } => changes::put_profile(connection, user, profile).map(|()| true),
         Write::Agree { on, proposal } => changes::agree(connection, on, proposal),
+        Write::SetAddress { user, address } => addresses::set(connection, user, address),
+        Write::Decide(user, decision) => standings::decide(connection, user, decision),
+        Write::Assign(talk, new) => talks::assign(connection, *talk, new),
     }
 }
 

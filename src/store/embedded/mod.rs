@@ -12,10 +12,12 @@
 //!
 //! Its threads run on real time: a test that pauses `tokio::time` sees every call here run out of time.
 
+mod addresses;
 mod changes;
 mod clock;
 mod desk;
 mod directory;
+mod erasure;
 mod fault;
 mod group;
 mod memberships;
@@ -24,6 +26,8 @@ mod questions;
 mod reader;
 mod row;
 mod schema;
+mod standings;
+mod talks;
 mod writer;
 
 use std::path::Path;
@@ -36,14 +40,16 @@ use self::clock::SteadyClock;
 use self::fault::Unwritten;
 use self::group::{Write, Written};
 use self::reader::Readers;
+use self::standings::Decision;
 use self::writer::Writer;
 use super::{
-    Archive, Attempt, Behind, Conversations, Groups, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+    Addresses, Archive, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People, Progress, Since,
+    Span, Standings, Store, StoreError, Tail,
 };
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
-    Activity, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Group, Message,
-    Profile, Seq, StoreTime, Summary, UserId,
+    Activity, Ban, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Group,
+    Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 
 pub use self::directory::OpenError;
@@ -115,6 +121,12 @@ impl EmbeddedStore {
             Ok(other) => Err(Unwritten::mismatched(&other).into()),
             Err(unwritten) => Err(unwritten.into()),
         }
+    }
+}
+
+impl EmbeddedStore {
+    async fn decide(&self, user: &UserId, decision: Decision) -> Result<bool, StoreError> {
+        self.write(Write::Decide(user.clone(), decision)).await
     }
 }
 
@@ -213,6 +225,14 @@ impl People for EmbeddedStore {
         self.readers.ask(move |connection| questions::cursors(connection, conversation)).await
     }
 
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError> {
+        let members = members.to_vec();
+        self.readers.ask(move |connection| questions::cursors_of(connection, &members)).await
+    }
+
     async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         let (user, conversations) = (user.clone(), conversations.to_vec());
         self.readers.ask(move |connection| questions::unread(connection, &user, &conversations)).await
@@ -247,6 +267,91 @@ impl Groups for EmbeddedStore {
 
     async fn apply(&self, event: &Message) -> Result<(), StoreError> {
         self.write(Write::Apply(event.clone())).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Standings for EmbeddedStore {
+    async fn standings(&self, users: &[UserId]) -> Result<Vec<(UserId, Standing)>, StoreError> {
+        debug_assert!(users.len() <= USERS_PER_QUESTION_MAX, "{} users", users.len());
+        let users = users.to_vec();
+        self.readers.ask(move |connection| standings::of(connection, &users)).await
+    }
+
+    async fn ban(&self, user: &UserId, ban: Option<&Ban>) -> Result<(), StoreError> {
+        self.decide(user, Decision::Ban(ban.cloned())).await.map(drop)
+    }
+
+    async fn revoke_before(&self, user: &UserId, before: Timestamp) -> Result<(), StoreError> {
+        self.decide(user, Decision::RevokeBefore(before)).await.map(drop)
+    }
+
+    async fn revoke_token(&self, user: &UserId, token: &Revoked, now: Timestamp) -> Result<bool, StoreError> {
+        self.decide(user, Decision::RevokeToken(token.clone(), now)).await
+    }
+
+    async fn block(&self, user: &UserId, other: &UserId, active: bool) -> Result<bool, StoreError> {
+        self.decide(user, Decision::Block(other.clone(), active)).await
+    }
+
+    async fn note_agent(&self, user: &UserId) -> Result<(), StoreError> {
+        self.decide(user, Decision::NoteAgent).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Addresses for EmbeddedStore {
+    async fn set_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
+        if !address.is_empty() && self.by_address(address).await?.contains(user) {
+            return Ok(());
+        }
+        self.write(Write::SetAddress { user: user.clone(), address: address.to_owned() }).await.map(drop)
+    }
+
+    async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
+        let address = address.to_owned();
+        self.readers.ask(move |connection| addresses::of(connection, &address)).await
+    }
+}
+
+#[async_trait]
+impl Erasure for EmbeddedStore {
+    async fn erasure(&self, user: &UserId) -> Result<Option<Progress>, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| erasure::progress(connection, &user)).await
+    }
+
+    async fn keep_erasure(&self, user: &UserId, progress: Option<&Progress>) -> Result<(), StoreError> {
+        self.write(Write::KeepErasure(user.clone(), progress.cloned())).await.map(drop)
+    }
+
+    async fn conversations_of(
+        &self,
+        user: &UserId,
+        from: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| erasure::conversations_of(connection, &user, from, limit)).await
+    }
+
+    async fn empty(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        after: Seq,
+        up_to: Seq,
+    ) -> Result<u64, StoreError> {
+        let write = Write::Empty { conversation, user: user.clone(), after, up_to };
+        match self.writer.write(write).await {
+            Ok(Written::Emptied(messages)) => Ok(messages),
+            Ok(other) => Err(Unwritten::mismatched(&other).into()),
+            Err(unwritten) => Err(unwritten.into()),
+        }
+    }
+
+    async fn forget(&self, user: &UserId) -> Result<(), StoreError> {
+        self.write(Write::Forget(user.clone())).await.map(drop)
     }
 }
 

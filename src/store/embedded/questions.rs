@@ -9,6 +9,7 @@ use super::changes::kind;
 use super::fault::damaged;
 use super::memberships::{Departure, departed, group};
 use super::row::{self, conversation_id, natural, parsed, select_messages, signed};
+use super::talks;
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message, Preview, Profile, Seq,
@@ -17,7 +18,7 @@ use crate::model::{
 use crate::store::{Behind, Since, Span, Tail};
 
 /// Less than every conversation's id.
-const NO_ID: &[u8] = &[];
+pub(super) const NO_ID: &[u8] = &[];
 
 /// The last message of a conversation.
 pub(super) fn tail(connection: &Connection, conversation: ConversationId) -> rusqlite::Result<Option<Tail>> {
@@ -143,7 +144,8 @@ fn summary(connection: &Connection, id: ConversationId) -> rusqlite::Result<Opti
     let activity = StoreTime(natural(row.get(5)?)?);
     let conversation = Conversation { id, kind, members: members(connection, id)? };
     let group = if kind == Kind::Group { Some(group(connection, id)?) } else { None };
-    Ok(Some(Summary { conversation, group, last_seq, last, activity }))
+    let assignment = if kind == Kind::Support { Some(talks::assignment(connection, id)?) } else { None };
+    Ok(Some(Summary { conversation, group, last_seq, last, activity, assignment }))
 }
 
 /// The members of a conversation, sorted.
@@ -213,8 +215,8 @@ pub(super) fn list(
     ids.map(|id| listed(connection, id?)).collect()
 }
 
-/// The conversation of a row of `recent`, which is there if nothing is damaged.
-fn listed(connection: &Connection, id: ConversationId) -> rusqlite::Result<Summary> {
+/// The conversation of a row of a list, which is there if nothing is damaged.
+pub(super) fn listed(connection: &Connection, id: ConversationId) -> rusqlite::Result<Summary> {
     summary(connection, id)?.ok_or_else(|| damaged(format!("conversation {id} is listed but does not exist")))
 }
 
@@ -243,6 +245,25 @@ pub(super) fn cursors(connection: &Connection, conversation: ConversationId) -> 
         Ok(Cursor { user: parsed(row, 0)?, read, delivered })
     };
     statement.query_map([conversation.as_bytes()], cursor)?.collect()
+}
+
+/// The cursors of those of these members who ever moved one.
+pub(super) fn cursors_of(
+    connection: &Connection,
+    members: &[(ConversationId, UserId)],
+) -> rusqlite::Result<Vec<(ConversationId, Cursor)>> {
+    let sql = "SELECT read, delivered FROM members \
+               WHERE conversation = ?1 AND user = ?2 AND (read > 0 OR delivered > 0)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut cursors = Vec::with_capacity(members.len());
+    for (conversation, user) in members {
+        let cursor = |row: &Row<'_>| {
+            let (read, delivered) = (Seq(natural(row.get(0)?)?), Seq(natural(row.get(1)?)?));
+            Ok((*conversation, Cursor { user: user.clone(), read, delivered }))
+        };
+        cursors.extend(statement.query_one((conversation.as_bytes(), user.as_str()), cursor).optional()?);
+    }
+    Ok(cursors)
 }
 
 /// How many messages of others are beyond a user's read cursors.
@@ -276,6 +297,6 @@ pub(super) fn agreed(connection: &Connection, on: &str) -> rusqlite::Result<Opti
 }
 
 /// A number of rows, for SQLite.
-fn count(limit: usize) -> i64 {
+pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

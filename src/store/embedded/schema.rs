@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::directory::{OpenError, Place};
 use super::fault::{damaged, is_full};
 use super::row::{natural, signed};
+use super::{addresses, erasure, standings};
 use crate::model::{Chance, Generation, StoreTime};
 
 /// The schema that this version writes. A file of a newer one is refused, one of an older one is upgraded.
@@ -87,9 +88,9 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What each later version adds, the second one first: new tables and columns only. A new file is made by all of them,
+/// What each later version adds, the second one first: new tables and columns only, filled from what is there. A new file is made by all of them,
 /// so that it cannot differ from an old one that was upgraded.
-const ADDED: [&[&str]; 1] = [&[GROUPS]];
+const ADDED: [&[&str]; 1] = [&[GROUPS, DESK, standings::TABLES, addresses::TABLES, erasure::TABLES]];
 
 /// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
 /// for their cursors, and is found by when they left in `departures`.
@@ -118,6 +119,22 @@ const GROUPS: &str = "
         PRIMARY KEY (user, conversation)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX departures_by_time ON departures (user, at, conversation);
+";
+
+/// The team's inbox: one row for each talk with it, with a copy of its activity, by which it is listed.
+const DESK: &str = "
+    CREATE TABLE talks (
+        conversation BLOB NOT NULL PRIMARY KEY,
+        state INTEGER NOT NULL DEFAULT 1,
+        agent TEXT,
+        changed_by TEXT,
+        changed_at INTEGER,
+        change INTEGER NOT NULL DEFAULT 0,
+        activity INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX talks_by_state ON talks (state, activity, conversation);
+    CREATE INDEX talks_by_agent ON talks (agent, activity, conversation) WHERE agent IS NOT NULL;
+    INSERT INTO talks (conversation, activity) SELECT id, activity FROM conversations WHERE kind = 2;
 ";
 
 /// What a file says of itself.
@@ -318,7 +335,8 @@ mod tests {
         first
             .execute_batch(
                 "INSERT INTO meta (one, schema, generation, clock) VALUES (1, 1, 77, 5);
-                 INSERT INTO profiles (user, name, email) VALUES ('ann', 'Ann', '');",
+                 INSERT INTO profiles (user, name, email) VALUES ('ann', 'Ann', '');
+                 INSERT INTO conversations (id, kind, last_seq, activity) VALUES (x'01', 1, 3, 8), (x'02', 2, 4, 9);",
             )
             .unwrap();
         drop(first);
@@ -326,6 +344,9 @@ mod tests {
         assert_eq!((meta.generation, meta.clock), (Generation(77), StoreTime(5)));
         assert_eq!(integer(&upgraded, "SELECT schema FROM meta").unwrap(), VERSION);
         assert_eq!(integer(&upgraded, "SELECT count(*) FROM profiles").unwrap(), 1);
+        let inbox = "SELECT sum(activity) FROM talks WHERE conversation = x'02' AND state = 1 AND change = 0";
+        assert_eq!(integer(&upgraded, inbox).unwrap(), 9, "talks with the team are in its inbox");
+        assert_eq!(integer(&upgraded, "SELECT count(*) FROM talks").unwrap(), 1);
         assert_eq!(schema(&upgraded), schema(&open(&new, &SystemChance).unwrap().0));
         drop(upgraded);
         open(&old, &SystemChance).unwrap();

@@ -68,18 +68,13 @@ impl Conversations for MongoStore {
     }
 
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
-        let mut at = doc! { "$gt": date(SILENT) };
-        let mut filter = doc! { "m": user.as_str() };
-        if let Some(Behind { activity, conversation }) = behind {
-            let until = date(activity.0);
-            at.insert("$lte", until);
-            let before = doc! { "_id": { "$lt": binary(conversation.as_bytes()) } };
-            filter.insert("$or", vec![doc! { "at": { "$lt": until } }, before]);
-        }
-        filter.insert("at", at);
-        let limit = limit.min(PAGE_CONVERSATIONS_MAX);
-        let what = Read { filter, sort: doc! { "at": -1, "_id": -1 }, limit, ..Read::default() };
-        self.read(Operation::List, &self.conversations, what, read_summary).await
+        self.read(
+            Operation::List,
+            &self.conversations,
+            listed(doc! { "m": user.as_str() }, behind, limit),
+            read_summary,
+        )
+        .await
     }
 }
 
@@ -112,6 +107,20 @@ impl MongoStore {
         }
         Ok(())
     }
+}
+
+/// A page of those of these conversations in which something was said, latest activity first.
+pub(super) fn listed(mut filter: Document, behind: Option<Behind>, limit: usize) -> Read {
+    let mut at = doc! { "$gt": date(SILENT) };
+    if let Some(Behind { activity, conversation }) = behind {
+        let until = date(activity.0);
+        at.insert("$lte", until);
+        let before = doc! { "_id": { "$lt": binary(conversation.as_bytes()) } };
+        filter.insert("$or", vec![doc! { "at": { "$lt": until } }, before]);
+    }
+    filter.insert("at", at);
+    let limit = limit.min(PAGE_CONVERSATIONS_MAX);
+    Read { filter, sort: doc! { "at": -1, "_id": -1 }, limit, ..Read::default() }
 }
 
 /// What finds a conversation, and what it begins as.

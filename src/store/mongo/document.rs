@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use super::groups::read_group;
 use super::outcome::Malformed;
 use crate::model::{
-    Activity, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq, StoreTime,
-    Summary, Timestamp as WallTime, UserId,
+    Activity, Assignment, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq,
+    StoreTime, Summary, TalkState, Timestamp as WallTime, UserId,
 };
 use crate::store::{Attempt, Tail};
 
@@ -115,7 +115,7 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
 }
 
 /// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
-/// changed), `at` activity, `g` what a group is besides.
+/// changed), `at` activity; of a talk with the team, its assignment; of a group, `g` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;
     let last = match document.get("l")? {
@@ -126,7 +126,43 @@ pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed>
         Some(RawBsonRef::Document(group)) => Some(read_group(group)?),
         _ => None,
     };
-    Ok(Summary { conversation, group, last_seq, last, activity })
+    let assignment = if conversation.kind == Kind::Support { Some(read_assignment(document)?) } else { None };
+    Ok(Summary { conversation, group, last_seq, last, activity, assignment })
+}
+
+/// A talk's assignment: `s` state, `g` agent, `b` who changed it, `c` when, `v` how often. Without them it never was.
+pub(super) fn read_assignment(document: &RawDocument) -> Result<Assignment, Malformed> {
+    if document.get("v")?.is_none() {
+        return Ok(Assignment::default());
+    }
+    let agent = match document.get("g")? {
+        Some(_) => Some(document.get_str("g")?.parse()?),
+        None => None,
+    };
+    let change =
+        u64::try_from(document.get_i64("v")?).map_err(|_| Malformed::Value("a number of changes below zero"))?;
+    Ok(Assignment {
+        agent,
+        state: state(document.get_str("s")?)?,
+        by: Some(document.get_str("b")?.parse()?),
+        at: Some(WallTime(millis(document.get_datetime("c")?))),
+        change,
+    })
+}
+
+/// A state by its stored name.
+fn state(name: &str) -> Result<TalkState, Malformed> {
+    let found = TalkState::ALL.into_iter().find(|state| state_name(*state) == name);
+    found.ok_or(Malformed::Value("a state of a talk that this version does not know"))
+}
+
+/// The name a state is stored under.
+pub(super) const fn state_name(state: TalkState) -> &'static str {
+    match state {
+        TalkState::Open => "open",
+        TalkState::Claimed => "claimed",
+        TalkState::Closed => "closed",
+    }
 }
 
 /// The same without the preview.

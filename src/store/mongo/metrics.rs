@@ -36,10 +36,27 @@ pub(super) enum Operation {
     Apply,
     RaiseCrowds,
     Departed,
+    Standings,
+    Ban,
+    RevokeBefore,
+    RevokeToken,
+    Block,
+    NoteAgent,
+    SetAddress,
+    ByAddress,
+    Erasure,
+    KeepErasure,
+    ConversationsOf,
+    Empty,
+    Forget,
+    CursorsOf,
+    Assign,
+    Talks,
+    Holders,
 }
 
 impl Operation {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 44] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -67,6 +84,23 @@ impl Operation {
         Self::Apply,
         Self::RaiseCrowds,
         Self::Departed,
+        Self::Standings,
+        Self::Ban,
+        Self::RevokeBefore,
+        Self::RevokeToken,
+        Self::Block,
+        Self::NoteAgent,
+        Self::SetAddress,
+        Self::ByAddress,
+        Self::Erasure,
+        Self::KeepErasure,
+        Self::ConversationsOf,
+        Self::Empty,
+        Self::Forget,
+        Self::CursorsOf,
+        Self::Assign,
+        Self::Talks,
+        Self::Holders,
     ];
 
     const fn name(self) -> &'static str {
@@ -98,6 +132,23 @@ impl Operation {
             Self::Apply => "apply",
             Self::RaiseCrowds => "raise_crowds",
             Self::Departed => "departed",
+            Self::Standings => "standings",
+            Self::Ban => "ban",
+            Self::RevokeBefore => "revoke_before",
+            Self::RevokeToken => "revoke_token",
+            Self::Block => "block",
+            Self::NoteAgent => "note_agent",
+            Self::SetAddress => "set_address",
+            Self::ByAddress => "by_address",
+            Self::Erasure => "erasure",
+            Self::KeepErasure => "keep_erasure",
+            Self::ConversationsOf => "conversations_of",
+            Self::Empty => "empty",
+            Self::Forget => "forget",
+            Self::CursorsOf => "cursors_of",
+            Self::Assign => "assign",
+            Self::Talks => "talks",
+            Self::Holders => "holders",
         }
     }
 
@@ -121,6 +172,16 @@ impl Operation {
                 | Self::Found
                 | Self::Apply
                 | Self::RaiseCrowds
+                | Self::Ban
+                | Self::RevokeBefore
+                | Self::RevokeToken
+                | Self::Block
+                | Self::NoteAgent
+                | Self::SetAddress
+                | Self::KeepErasure
+                | Self::Empty
+                | Self::Forget
+                | Self::Assign
         )
     }
 }

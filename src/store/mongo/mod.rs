@@ -3,11 +3,14 @@
 //! A message is one document whose key is (conversation, place) and which carries a unique digest of (sender, client
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
+mod addresses;
 mod archive;
+mod assignments;
 pub mod classic;
 mod connect;
 mod conversations;
 mod document;
+mod erasure;
 mod groups;
 mod messages;
 mod metrics;
@@ -16,6 +19,7 @@ mod people;
 mod read;
 mod run;
 mod schema;
+mod standings;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -45,6 +49,9 @@ pub struct MongoStore {
     departures: Collection<RawDocumentBuf>,
     cursors: Collection<RawDocumentBuf>,
     profiles: Collection<RawDocumentBuf>,
+    standings: Collection<RawDocumentBuf>,
+    addresses: Collection<RawDocumentBuf>,
+    erasures: Collection<RawDocumentBuf>,
     runner: Runner,
     generation: Generation,
 }
@@ -66,6 +73,9 @@ impl MongoStore {
             departures: database.collection(schema::DEPARTURES),
             cursors: database.collection(schema::CURSORS),
             profiles: database.collection(schema::PROFILES),
+            standings: database.collection(schema::STANDINGS),
+            addresses: database.collection(schema::ADDRESSES),
+            erasures: database.collection(schema::ERASURES),
             database,
             runner,
             generation,

@@ -52,6 +52,15 @@ impl People for MongoStore {
         self.read(Operation::Cursors, &self.cursors, what, read_cursor).await
     }
 
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError> {
+        let keys: Vec<_> = members.iter().map(|(conversation, user)| cursor_key(*conversation, user)).collect();
+        let what = Read { filter: doc! { "_id": { "$in": keys } }, limit: members.len(), ..Read::default() };
+        self.read(Operation::CursorsOf, &self.cursors, what, read_cursor_in).await
+    }
+
     async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         let (cursors, messages) = (self.cursors.clone(), self.messages.clone());
         let (user, asked) = (user.clone(), conversations.to_vec());
@@ -146,6 +155,16 @@ fn read_cursor(document: &RawDocument) -> Result<Cursor, Malformed> {
     })
 }
 
+fn read_cursor_in(document: &RawDocument) -> Result<(ConversationId, Cursor), Malformed> {
+    let id: [u8; 16] = document
+        .get_document("_id")?
+        .get_binary("c")?
+        .bytes
+        .try_into()
+        .map_err(|_| Malformed::Value("a conversation id that is not 16 bytes long"))?;
+    Ok((ConversationId::from_bytes(id), read_cursor(document)?))
+}
+
 fn read_profile(document: &RawDocument) -> Result<(UserId, Profile), Malformed> {
     let profile = Profile { name: document.get_str("n")?.to_owned(), email: document.get_str("e")?.to_owned() };
     Ok((document.get_str("_id")?.parse()?, profile))
@@ -160,16 +179,8 @@ async fn read_cursors(
 ) -> DriverResult<HashMap<ConversationId, Seq>> {
     let keys: Vec<_> = conversations.iter().map(|(id, _)| cursor_key(*id, user)).collect();
     let what = Read { filter: doc! { "_id": { "$in": keys } }, limit: conversations.len(), ..Read::default() };
-    let decode = |document: &RawDocument| {
-        let id: [u8; 16] = document
-            .get_document("_id")?
-            .get_binary("c")?
-            .bytes
-            .try_into()
-            .map_err(|_| Malformed::Value("a conversation id that is not 16 bytes long"))?;
-        Ok((ConversationId::from_bytes(id), read_cursor(document)?.read))
-    };
-    Ok(read(cursors, session, what, decode).await?.into_iter().collect())
+    let found = read(cursors, session, what, read_cursor_in).await?;
+    Ok(found.into_iter().map(|(id, cursor)| (id, cursor.read)).collect())
 }
 
 /// Counts in one round trip: a pipeline for each conversation, all joined to one. Each stops at the bound.

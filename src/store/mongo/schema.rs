@@ -17,6 +17,12 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const CURSORS: &str = "cursors";
 /// The collection of profiles.
 pub(super) const PROFILES: &str = "profiles";
+/// The collection of erasures under way.
+pub(super) const ERASURES: &str = "erasures";
+/// The collection of addresses that people are found by.
+pub(super) const ADDRESSES: &str = "addresses";
+/// The collection of what was decided about users.
+pub(super) const STANDINGS: &str = "standings";
 /// The collection of who left which group last, and when: so that whoever was away then is told.
 pub(super) const DEPARTURES: &str = "departures";
 /// The collection of what holds for the store as a whole.
@@ -30,6 +36,13 @@ pub(super) const MEMBER_INDEX: &str = "member";
 
 /// The index over who left, when, and what: it answers questions about activity beside [`MEMBER_INDEX`].
 pub(super) const DEPARTED_INDEX: &str = "departed";
+
+/// The index over addresses.
+const ADDRESS_INDEX: &str = "address";
+/// The index over the talks with the team, by their state and activity.
+pub(super) const DESK_INDEX: &str = "desk";
+/// The index over the talks that somebody sees to, by that agent and their activity.
+pub(super) const HOLDER_INDEX: &str = "holder";
 
 /// The version of all this. A store of a later version is refused, one of an earlier one is raised to it: the documents
 /// of an earlier one are still what they were. A node of an earlier version that is running then stops being ready.
@@ -85,8 +98,19 @@ pub(super) async fn create(
     create_index(database, session, MESSAGES, key).await?;
     let member = doc! { "key": { "m": 1, "at": 1, "_id": 1 }, "name": MEMBER_INDEX };
     create_index(database, session, CONVERSATIONS, member).await?;
+    let desk = doc! {
+        "key": { "s": 1, "at": 1, "_id": 1 }, "name": DESK_INDEX, "partialFilterExpression": { "k": "support" },
+    };
+    create_index(database, session, CONVERSATIONS, desk).await?;
+    let holder = doc! {
+        "key": { "g": 1, "at": 1, "_id": 1 }, "name": HOLDER_INDEX,
+        "partialFilterExpression": { "g": { "$exists": true } },
+    };
+    create_index(database, session, CONVERSATIONS, holder).await?;
     let departed = doc! { "key": { "u": 1, "at": 1, "c": 1 }, "name": DEPARTED_INDEX };
     create_index(database, session, DEPARTURES, departed).await?;
+    let address = doc! { "key": { "a": 1 }, "name": ADDRESS_INDEX };
+    create_index(database, session, ADDRESSES, address).await?;
     let new = doc! { "$setOnInsert": { "generation": generation.0.cast_signed(), "version": VERSION } };
     let meta = database.collection::<Document>(META);
     meta.update_one(doc! { "_id": STORE }, new).upsert(true).session(&mut *session).await?;

@@ -168,7 +168,10 @@ async fn a_profile_is_shown_to_whom_it_concerns() {
     let own = house.get("/users/eve", "eve").await;
     assert_eq!((own.status, &own.body["user"]), (StatusCode::OK, &json!("eve")));
     let row = house.get(&format!("/conversations/{}", talk("eve", "bob")), "eve").await.body;
-    let members = json!([{ "user": "bob", "name": "Bob" }, { "user": "eve", "name": "eve" }]);
+    let members = json!([
+        { "user": "bob", "name": "Bob", "read": 0, "delivered": 0 },
+        { "user": "eve", "name": "eve", "read": 0, "delivered": 0 },
+    ]);
     assert_eq!(row["members"], members);
 }
 

@@ -7,10 +7,11 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use switchboard::door::rest::{openapi, paths};
-use switchboard::model::ConversationId;
+use switchboard::model::{ConversationId, Role};
 use switchboard::session::Rate;
 
 use super::house::{House, UNPACED, ask, request, talk};
+use crate::support::cluster::token_as;
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "options", "trace"];
 
@@ -55,8 +56,9 @@ fn it_is_an_openapi_document() {
             assert!(["path", "query", "header"].contains(&parameter["in"].as_str().unwrap()));
             assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{parameter}");
         }
-        let has_body = ["put", "post"].contains(&method) && path != "/groups/{id}/members/{user}";
-        assert_eq!(operation.get("requestBody").is_some(), has_body, "{method} {path}");
+        let says_it_all_in_its_path = ["/blocks/{id}", "/groups/{id}/members/{user}"].contains(&path);
+        let takes_a_body = ["put", "post"].contains(&method) && !says_it_all_in_its_path;
+        assert_eq!(operation.get("requestBody").is_some(), takes_a_body, "{method} {path}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(status.parse::<u16>().is_ok_and(|status| (200..600).contains(&status)), "{status}");
             assert!(response["description"].is_string());
@@ -133,6 +135,10 @@ fn causes() -> Vec<Cause> {
     let one = format!("/conversations/{talk_}");
     let none = format!("/conversations/{lost}");
     let mark = || Some(json!({ "seq": 1 }));
+    let agent = |name| format!("Bearer {}", token_as(name, Role::Admin));
+    let help = ConversationId::support(&"ann".parse().unwrap());
+    let desk = format!("/conversations/{help}/assignment");
+    let claim = || Some(json!({ "action": "claim" }));
     let mut causes = vec![
         cause("/conversations", "get", 200, "/conversations", "ann", None),
         cause("/conversations", "get", 400, "/conversations?limit=x", "ann", None),
@@ -145,6 +151,12 @@ fn causes() -> Vec<Cause> {
         cause("/conversations/{id}/receipts", "get", 200, &format!("{one}/receipts"), "ann", None),
         cause("/conversations/{id}/receipts", "get", 400, "/conversations/x/receipts", "ann", None),
         cause("/conversations/{id}/receipts", "get", 403, &format!("{none}/receipts"), "ann", None),
+        cause("/inbox", "get", 200, "/inbox?filter=open", &agent("sue"), None),
+        cause("/inbox", "get", 400, "/inbox?filter=x", &agent("sue"), None),
+        cause("/inbox", "get", 403, "/inbox", "ann", None),
+        cause("/conversations/{id}/assignment", "put", 200, &desk, &agent("sue"), claim()),
+        cause("/conversations/{id}/assignment", "put", 403, &desk, "ann", claim()),
+        cause("/conversations/{id}/assignment", "put", 409, &desk, &agent("tom"), claim()),
         cause("/unread", "get", 200, "/unread", "ann", None),
         cause("/users/{id}", "get", 200, "/users/ann", "ann", None),
         cause("/users/{id}", "get", 400, "/users/%20", "ann", None),
@@ -156,6 +168,33 @@ fn causes() -> Vec<Cause> {
         cause("/messages", "post", 409, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "b" }))),
     ];
     causes.extend(group_causes());
+    let agent = format!("Bearer {}", token_as("sue", Role::Admin));
+    let service = format!("Bearer {}", token_as("backend", Role::Service));
+    let ban = || Some(json!({ "reason": "spam" }));
+    let revocation = || Some(json!({ "user": "mallory", "before": 1 }));
+    causes.extend([
+        cause("/users/{id}", "delete", 200, "/users/nobody", &service, None),
+        cause("/users/{id}", "delete", 400, "/users/team", &service, None),
+        cause("/users/{id}", "delete", 403, "/users/nobody", "ann", None),
+        cause("/people", "get", 200, "/people?user=team", "ann", None),
+        cause("/people", "get", 400, "/people", "ann", None),
+        cause("/people", "get", 403, "/people?email=nobody", "ann", None),
+        cause("/bans/{id}", "put", 200, "/bans/mallory", &agent, ban()),
+        cause("/bans/{id}", "put", 403, "/bans/bob", "ann", ban()),
+        cause("/bans/{id}", "get", 200, "/bans/mallory", &agent, None),
+        cause("/bans/{id}", "get", 400, "/bans/%20", &agent, None),
+        cause("/bans/{id}", "get", 403, "/bans/mallory", "ann", None),
+        cause("/bans/{id}", "delete", 200, "/bans/nobody", &agent, None),
+        cause("/bans/{id}", "delete", 400, "/bans/sue", &agent, None),
+        cause("/bans/{id}", "delete", 403, "/bans/mallory", "ann", None),
+        cause("/revocations", "post", 200, "/revocations", &agent, revocation()),
+        cause("/revocations", "post", 403, "/revocations", "ann", revocation()),
+        cause("/blocks", "get", 200, "/blocks", "ann", None),
+        cause("/blocks/{id}", "put", 200, "/blocks/eve", "ann", None),
+        cause("/blocks/{id}", "put", 400, "/blocks/ann", "ann", None),
+        cause("/blocks/{id}", "delete", 200, "/blocks/eve", "ann", None),
+        cause("/blocks/{id}", "delete", 400, "/blocks/team", "ann", None),
+    ]);
     for (path, verb) in [("/conversations/{id}/read", "read"), ("/conversations/{id}/delivered", "delivered")] {
         causes.push(cause(path, "post", 200, &format!("{one}/{verb}"), "ann", mark()));
         causes.push(cause(path, "post", 403, &format!("{none}/{verb}"), "ann", mark()));
@@ -163,22 +202,28 @@ fn causes() -> Vec<Cause> {
     for (path, method, target) in [
         ("/conversations/{id}/read", "post", format!("{one}/read")),
         ("/conversations/{id}/delivered", "post", format!("{one}/delivered")),
+        ("/conversations/{id}/assignment", "put", desk.clone()),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
         ("/groups", "post", "/groups".to_owned()),
         ("/groups/{id}", "put", format!("/groups/{talk_}")),
         ("/groups/{id}/members/{user}/role", "put", format!("/groups/{talk_}/members/bob/role")),
+        ("/bans/{id}", "put", "/bans/mallory".to_owned()),
+        ("/revocations", "post", "/revocations".to_owned()),
     ] {
-        causes.push(cause(path, method, 400, &target, "ann", Some(json!([]))));
-        let mut large = cause(path, method, 413, &target, "ann", Some(json!(null)));
+        let user = if path.contains("bans") || path.contains("revocations") { &agent } else { "ann" };
+        causes.push(cause(path, method, 400, &target, user, Some(json!([]))));
+        let mut large = cause(path, method, 413, &target, user, Some(json!(null)));
         *large.request.body_mut() = Body::from(vec![b' '; 70_000]);
         causes.push(large);
-        let mut text = cause(path, method, 415, &target, "ann", Some(json!({})));
+        let mut text = cause(path, method, 415, &target, user, Some(json!({})));
         text.request.headers_mut().insert("content-type", "text/plain".parse().unwrap());
         causes.push(text);
     }
     for (path, method) in everything() {
-        causes.push(cause(path, method, 401, &path.replace("{id}", "x").replace("{user}", "y"), "", None));
+        let target = path.replace("{id}", "x").replace("{user}", "y");
+        causes.push(cause(path, method, 401, &target, "", None));
+        causes.push(cause(path, method, 403, &target, "mallory", None));
     }
     causes
 }
@@ -231,6 +276,7 @@ async fn every_status_that_it_names_is_answered_with_what_it_says() {
     let document = document();
     let house = House::open().await;
     house.say("bob", "ann", "hello").await;
+    house.say("ann", "team", "help").await;
     let mut seen: BTreeMap<(&str, &str), BTreeSet<u16>> = BTreeMap::new();
     let mut run = async |router: &Router, cause: Cause, status: u16| {
         let answer = ask(router, cause.request).await;

@@ -11,10 +11,10 @@ use switchboard::bus::local::LocalHub;
 use switchboard::chat::{Chat, Ports};
 use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
-use switchboard::model::{ConversationId, SystemChance, SystemClock};
+use switchboard::model::{ConversationId, Policy, SystemChance, SystemClock};
 use switchboard::session::{Metrics, Rate};
 use switchboard::store::embedded::EmbeddedStore;
-use switchboard::store::{Memberships, StoreClock};
+use switchboard::store::{Memberships, StandingCache, StoreClock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -22,6 +22,9 @@ use crate::support::cluster::{auth, token};
 
 /// Faster than any test.
 pub(super) const UNPACED: Rate = Rate { per_second: 1e6, burst: 1e6 };
+
+/// As a node has it.
+const FINDS: Rate = Rate { per_second: 1.0 / 6.0, burst: 10.0 };
 
 /// The routes and what is behind them.
 pub(super) struct House {
@@ -50,6 +53,8 @@ impl House {
             store: store.clone(),
             store_clock: Arc::new(StoreClock::set_by(&*store).await.unwrap()),
             memberships: Arc::new(Memberships::new(store.clone())),
+            standings: Arc::new(StandingCache::new(store.clone())),
+            policy: Policy::Open,
             bus: Arc::new(bus),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
@@ -91,6 +96,9 @@ fn router(chat: &Arc<Chat>, requests: Rate, sends: Rate) -> Router {
         chance: Arc::new(SystemChance),
         requests: Paces::new(requests),
         sends: Paces::new(sends),
+        service_requests: Paces::new(requests),
+        service_sends: Paces::new(UNPACED),
+        finds: Arc::new(Paces::new(FINDS)),
         origins: Arc::new(Origins::new(vec!["https://app.example".parse().unwrap()])),
         refusals: Metrics::new(),
     }))

@@ -5,3 +5,4 @@ mod document;
 mod house;
 mod live;
 mod refusals;
+mod standing;

@@ -9,11 +9,13 @@
 //! Names are made up anew for every test, so stores may share one database among all of them.
 
 pub(crate) mod archive;
+pub(crate) mod assignments;
 pub(crate) mod conversations;
 pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod sequencer;
+pub(crate) mod standings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +95,7 @@ macro_rules! store_contract {
             people: a_cursor_only_rises;
             people: read_and_delivered_are_independent;
             people: rival_advances_leave_the_highest;
+            people: cursors_of_members_are_asked_together;
             people: nobody_moved_means_no_cursors;
             people: unread_counts_what_others_wrote;
             people: unread_stops_counting;
@@ -100,10 +103,30 @@ macro_rules! store_contract {
             people: profiles_come_in_order;
             people: a_profile_is_replaced;
             people: the_clock_does_not_step_back;
+            assignments: a_talk_is_open_until_it_is_assigned;
+            assignments: a_change_that_is_not_the_next_is_refused;
+            assignments: of_rivals_one_gets_it;
+            assignments: only_talks_with_the_team_are_assigned;
+            assignments: the_inbox_is_listed_by_state_and_by_agent;
+            assignments: holders_are_those_who_see_to_a_talk;
             archive: what_is_adopted_keeps_its_own_time;
             archive: an_adopted_run_stops_at_the_first_refusal;
             archive: settling_keeps_the_old_order;
             archive: settling_takes_nothing_back;
+            standings: a_ban_holds_until_it_is_lifted;
+            standings: tokens_are_revoked_up_to_the_latest_time;
+            standings: single_tokens_are_revoked_until_they_expire;
+            standings: revoked_tokens_are_bounded;
+            standings: a_block_is_seen_from_both_sides;
+            standings: rival_blocks_are_all_kept;
+            standings: blocks_are_bounded_on_both_sides;
+            standings: agents_are_remembered;
+            standings: many_standings_are_read_at_once;
+            standings: people_are_found_by_their_address;
+            standings: an_erasure_goes_on_where_it_was;
+            standings: ones_conversations_are_walked_through_by_id;
+            standings: what_somebody_wrote_is_emptied_and_nothing_else;
+            standings: who_is_forgotten_leaves_only_refusals;
             sequencer: rivals_leave_no_gap_and_no_double;
             sequencer: a_restart_keeps_everything;
         }

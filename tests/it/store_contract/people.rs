@@ -1,7 +1,7 @@
 //! Rules of cursors, unread counts, profiles and the store's clock.
 
 use futures_util::future::join_all;
-use switchboard::model::limits::UNREAD_COUNT_MAX;
+use switchboard::model::limits::{CURSORS_PER_QUESTION_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{Conversation, ConversationId, Cursor, CursorKind, Profile, Seq, UserId};
 use switchboard::store::Store;
 
@@ -57,6 +57,31 @@ pub(crate) async fn rival_advances_leave_the_highest(fixture: impl Fixture) {
     let moved = join_all((1..=30).map(|to| advance(&*store, &talk, ann, CursorKind::Read, (to * 7) % 31))).await;
     assert!(moved.contains(&true));
     assert_eq!(cursors(&*store, talk.id).await, [cursor(ann, 30, 0)]);
+}
+
+pub(crate) async fn cursors_of_members_are_asked_together(fixture: impl Fixture) {
+    let store = fixture.store();
+    let talks = talks(&*store, CURSORS_PER_QUESTION_MAX / 2).await;
+    let members: Vec<_> =
+        talks.iter().flat_map(|talk| talk.members.iter().map(|member| (talk.id, member.clone()))).collect();
+    assert_eq!(store.cursors_of(&members).await.unwrap(), []);
+    let mut expected = Vec::new();
+    for (number, talk) in (1..).zip(talks.iter().take(20)) {
+        advance(&*store, talk, &talk.members[0], CursorKind::Read, number).await;
+        advance(&*store, talk, &talk.members[1], CursorKind::Delivered, number + 1).await;
+        expected.push((talk.id, cursor(&talk.members[0], number, 0)));
+        expected.push((talk.id, cursor(&talk.members[1], 0, number + 1)));
+    }
+    let asked = async |members: &[(ConversationId, UserId)]| {
+        let mut found = store.cursors_of(members).await.unwrap();
+        found.sort_by_key(|(id, cursor)| (*id, cursor.user.clone()));
+        found
+    };
+    expected.sort_by_key(|(id, cursor)| (*id, cursor.user.clone()));
+    assert_eq!(asked(&members).await, expected);
+    let one = expected[7].clone();
+    assert_eq!(asked(&[(one.0, one.1.user.clone())]).await, [one], "nobody else's");
+    assert_eq!(asked(&[]).await, []);
 }
 
 pub(crate) async fn nobody_moved_means_no_cursors(fixture: impl Fixture) {

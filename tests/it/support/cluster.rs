@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::Value;
 use switchboard::auth::{Minter, Verifier};
 use switchboard::bus::local::LocalHub;
 use switchboard::bus::redis::RedisBus;
@@ -12,7 +16,7 @@ use switchboard::door::engineio;
 use switchboard::door::listener::ListenerSettings;
 use switchboard::door::origin::Origins;
 use switchboard::door::profile::{CLASSIC, Manner};
-use switchboard::model::{Clock, Role, SystemChance, SystemClock};
+use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock};
 use switchboard::node::{Node, Parts, Settings};
 use switchboard::redis::{Line, RedisSettings};
 use switchboard::session::Rate;
@@ -47,24 +51,40 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Nodes over the local bus, sharing one embedded store.
     pub(crate) async fn local(nodes: usize) -> Self {
+        Self::in_one_process(nodes, Policy::Open, Duration::ZERO).await
+    }
+
+    /// The same, where users may do so much with each other.
+    pub(crate) async fn with_policy(nodes: usize, policy: Policy) -> Self {
+        Self::in_one_process(nodes, policy, Duration::ZERO).await
+    }
+
+    /// One node on which agents may be away for so long.
+    pub(crate) async fn patient_for(claim_away: Duration) -> Self {
+        Self::in_one_process(1, Policy::Open, claim_away).await
+    }
+
+    async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
         let hub = LocalHub::default();
-        let mut buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)> = Vec::new();
-        for _ in 0..nodes {
+        let join = |_| {
             let (bus, events) = hub.join();
-            let bus: Arc<dyn Bus> = Arc::new(bus);
-            buses.push((bus, events));
-        }
-        Self::over(buses).await
+            (Arc::new(bus) as Arc<dyn Bus>, events)
+        };
+        Self::sharing_a_store((0..nodes).map(join).collect(), (policy, claim_away)).await
     }
 
     /// Nodes over these buses, sharing one embedded store.
     pub(crate) async fn over(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>) -> Self {
+        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO)).await
+    }
+
+    async fn sharing_a_store(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>, rules: (Policy, Duration)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
         let mut nodes = Vec::new();
         for (bus, events) in buses {
-            nodes.push(start(store.clone(), bus, events).await);
+            nodes.push(start(store.clone(), bus, events, rules).await);
         }
         Self { nodes, ground: Ground::Local(directory, store) }
     }
@@ -113,12 +133,17 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store, Arc::new(bus), events).await);
+        nodes.push(start(store, Arc::new(bus), events, (Policy::Open, Duration::ZERO)).await);
     }
     nodes
 }
 
-async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEvent>) -> Node {
+async fn start(
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    events: Receiver<BusEvent>,
+    (policy, claim_away): (Policy, Duration),
+) -> Node {
     let parts = Parts {
         store,
         bus,
@@ -136,7 +161,12 @@ async fn start(store: Arc<dyn Store>, bus: Arc<dyn Bus>, events: Receiver<BusEve
         engine: engineio::Settings { guests_per_address_max: 10_000, ..engineio::Settings::default() },
         admissions_per_second: 1_000_000,
         sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        service_sends: Rate { per_second: 100_000.0, burst: 100_000.0 },
         requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        service_requests: Rate { per_second: 100_000.0, burst: 100_000.0 },
+        finds: Rate { per_second: 1.0 / 6.0, burst: 10.0 },
+        policy,
+        claim_away,
         notice: Duration::ZERO,
         drain: Duration::from_secs(4),
     };
@@ -168,6 +198,14 @@ pub(crate) fn token_as(user: &str, role: Role) -> String {
 fn mint(user: &str, role: Role, ttl: Duration) -> String {
     let request = TokenRequest { user: user.parse().unwrap(), role, name: None, email: None, ttl };
     Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
+}
+
+/// A token of exactly these claims.
+pub(crate) fn signed(claims: &Value) -> String {
+    let text = format!("{}.{}", BASE64.encode(r#"{"alg":"HS256"}"#), BASE64.encode(claims.to_string()));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(text.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{text}.{signature}")
 }
 
 /// A token for `user` that counts for the whole test.

@@ -1,15 +1,15 @@
 //! What the store holds, and its true semantics, without any fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::BEGINNING;
 use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Event, Group, Message, MessageId,
-    NewMessage, Preview, Profile, Seq, StoreTime, Summary, Timestamp, UserId,
+    Activity, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Event, Group, Kind, Message,
+    MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
-use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail};
+use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
 
 /// A message and when the store took it.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ pub struct Entry {
     head: Option<Preview>,
     activity: StoreTime,
     cursors: BTreeMap<UserId, Cursor>,
+    assignment: Assignment,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Book {
     pub entries: BTreeMap<ConversationId, Entry>,
     profiles: BTreeMap<UserId, Profile>,
     agreed: BTreeMap<&'static str, String>,
+    standings: BTreeMap<UserId, Standing>,
+    addresses: BTreeMap<UserId, String>,
     /// A defect for the test of the test: keys are not unique.
     pub keys_may_repeat: bool,
 }
@@ -113,6 +116,34 @@ impl Book {
                 page
             }
         }
+    }
+
+    pub fn standings(&self, users: &[UserId]) -> Vec<(UserId, Standing)> {
+        let decided = |user: &UserId| Some((user.clone(), self.standings.get(user)?.clone()));
+        users.iter().filter_map(decided).collect()
+    }
+
+    pub fn standing(&mut self, user: &UserId) -> &mut Standing {
+        self.standings.entry(user.clone()).or_default()
+    }
+
+    pub fn block(&mut self, user: &UserId, other: &UserId, active: bool) {
+        let change = |list: &mut Vec<UserId>, one: &UserId| {
+            list.retain(|listed| listed != one);
+            list.extend(active.then(|| one.clone()));
+            list.sort();
+        };
+        change(&mut self.standing(user).blocks, other);
+        change(&mut self.standing(other).blocked_by, user);
+    }
+
+    pub fn set_address(&mut self, user: &UserId, address: &str) {
+        self.addresses.insert(user.clone(), address.to_owned());
+    }
+
+    pub fn by_address(&self, address: &str) -> Vec<UserId> {
+        let theirs = self.addresses.iter().filter(|(_, of)| *of == address && !address.is_empty());
+        theirs.map(|(user, _)| user.clone()).take(2).collect()
     }
 
     pub fn open(&mut self, conversation: &Conversation) {
@@ -203,6 +234,42 @@ impl Book {
         self.entries.get(&conversation).map(|entry| entry.cursors.values().cloned().collect()).unwrap_or_default()
     }
 
+    pub fn cursors_of(&self, members: &[(ConversationId, UserId)]) -> Vec<(ConversationId, Cursor)> {
+        let cursor = |(id, user): &(ConversationId, UserId)| {
+            let cursor = self.entries.get(id)?.cursors.get(user)?;
+            Some((*id, cursor.clone())).filter(|_| cursor.read > Seq::ZERO || cursor.delivered > Seq::ZERO)
+        };
+        members.iter().filter_map(cursor).collect()
+    }
+
+    pub fn assign(&mut self, talk: ConversationId, new: &Assignment) -> bool {
+        let is_talk = |entry: &&mut Entry| entry.conversation.as_ref().is_some_and(|c| c.kind == Kind::Support);
+        let Some(entry) = self.entries.get_mut(&talk).filter(is_talk) else { return false };
+        let is_next = entry.assignment.change + 1 == new.change;
+        if is_next {
+            entry.assignment = new.clone();
+        }
+        is_next
+    }
+
+    pub fn talks(&self, which: &Talks, behind: Option<Behind>, limit: usize) -> Vec<Summary> {
+        let mut rows = self.list(&UserId::team(), behind, usize::MAX);
+        rows.retain(|row| match (which, &row.assignment) {
+            (Talks::All, _) => true,
+            (Talks::In(state), Some(assignment)) => assignment.state == *state,
+            (Talks::Of(agent), Some(assignment)) => assignment.agent.as_ref() == Some(agent),
+            (_, None) => false,
+        });
+        rows.truncate(limit);
+        rows
+    }
+
+    pub fn holders(&self) -> Vec<UserId> {
+        let agents: BTreeSet<UserId> =
+            self.entries.values().filter_map(|entry| entry.assignment.agent.clone()).collect();
+        agents.into_iter().collect()
+    }
+
     pub fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Vec<u64> {
         let count = |(id, after): &(ConversationId, Seq)| {
             let entry = self.entries.get(id)?;
@@ -249,6 +316,8 @@ impl Entry {
         let conversation = self.conversation.clone()?;
         let last_seq = self.head.as_ref().map_or(Seq::ZERO, |head| head.seq);
         let group = self.group.clone();
-        Some(Summary { conversation, group, last_seq, last: self.head.clone(), activity: self.activity })
+        let assignment = (conversation.kind == Kind::Support).then(|| self.assignment.clone());
+        let (last, activity) = (self.head.clone(), self.activity);
+        Some(Summary { conversation, group, last_seq, last, activity, assignment })
     }
 }

@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Group, Message, Profile, Seq,
-    StoreTime, Summary, UserId,
+    Activity, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Group, Message,
+    Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Attempt, Behind, Conversations, Groups, Messages, Outcome, People, Since, Span, Store, StoreError, Tail,
+    Addresses, Assignments, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People, Progress,
+    Since, Span, Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -26,7 +27,7 @@ use super::dice::Dice;
 use super::journal::short;
 use super::trace::Trace;
 use super::weather::Sky;
-pub use book::{Book, Entry};
+pub use book::{Book, Entry, Kept};
 
 /// What the store's clock shows when a run begins.
 const BEGINNING: StoreTime = StoreTime(1_750_000_000_000);
@@ -232,6 +233,13 @@ impl People for SimStore {
         self.read(|book| book.cursors(conversation)).await
     }
 
+    async fn cursors_of(
+        &self,
+        members: &[(ConversationId, UserId)],
+    ) -> Result<Vec<(ConversationId, Cursor)>, StoreError> {
+        self.read(|book| book.cursors_of(members)).await
+    }
+
     async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         self.read(|book| book.unread(user, conversations)).await
     }
@@ -258,6 +266,88 @@ impl Groups for SimStore {
     async fn apply(&self, event: &Message) -> Result<(), StoreError> {
         let now = || self.shared.now();
         self.write(|book| book.apply(event, now())).await
+    }
+}
+
+#[async_trait]
+impl Standings for SimStore {
+    async fn standings(&self, users: &[UserId]) -> Result<Vec<(UserId, Standing)>, StoreError> {
+        self.read(|book| book.standings(users)).await
+    }
+
+    async fn ban(&self, user: &UserId, ban: Option<&Ban>) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).ban = ban.cloned()).await
+    }
+
+    async fn revoke_before(&self, user: &UserId, before: Timestamp) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).tokens_before = Some(before)).await
+    }
+
+    async fn revoke_token(&self, user: &UserId, token: &Revoked, _now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|book| book.standing(user).revoked.push(token.clone())).await.map(|()| true)
+    }
+
+    async fn block(&self, user: &UserId, other: &UserId, active: bool) -> Result<bool, StoreError> {
+        self.write(|book| book.block(user, other, active)).await.map(|()| true)
+    }
+
+    async fn note_agent(&self, user: &UserId) -> Result<(), StoreError> {
+        self.write(|book| book.standing(user).agent = true).await
+    }
+}
+
+#[async_trait]
+impl Addresses for SimStore {
+    async fn set_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
+        self.write(|book| book.set_address(user, address)).await
+    }
+
+    async fn by_address(&self, address: &str) -> Result<Vec<UserId>, StoreError> {
+        self.read(|book| book.by_address(address)).await
+    }
+}
+
+/// Nobody is erased in a simulation.
+#[async_trait]
+impl Erasure for SimStore {
+    async fn erasure(&self, _: &UserId) -> Result<Option<Progress>, StoreError> {
+        Err(away())
+    }
+
+    async fn keep_erasure(&self, _: &UserId, _: Option<&Progress>) -> Result<(), StoreError> {
+        Err(away())
+    }
+
+    async fn conversations_of(
+        &self,
+        _: &UserId,
+        _: Option<ConversationId>,
+        _: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        Err(away())
+    }
+
+    async fn empty(&self, _: ConversationId, _: &UserId, _: Seq, _: Seq) -> Result<u64, StoreError> {
+        Err(away())
+    }
+
+    async fn forget(&self, _: &UserId) -> Result<(), StoreError> {
+        Err(away())
+    }
+}
+
+#[async_trait]
+impl Assignments for SimStore {
+    async fn assign(&self, talk: ConversationId, new: &Assignment) -> Result<bool, StoreError> {
+        self.write(|book| book.assign(talk, new)).await
+    }
+
+    async fn talks(&self, which: &Talks, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        self.read(|book| book.talks(which, behind, limit)).await
+    }
+
+    async fn holders(&self) -> Result<Vec<UserId>, StoreError> {
+        self.read(|book| book.holders()).await
     }
 }
 

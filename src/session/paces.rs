@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::model::limits::PACED_USERS;
 use crate::model::{Code, Refusal, UserId};
-use crate::session::{Bucket, Rate};
+
+use super::{Bucket, Rate};
 
 /// A bucket for each user, in two generations of at most [`PACED_USERS`]: when the young one is full it becomes the old
 /// one, and who was not seen during a whole generation is forgotten. So memory is bounded without a sweep.
