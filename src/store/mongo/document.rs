@@ -115,14 +115,14 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
 }
 
 /// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
-/// changed), `at` activity; of a talk with the team, its assignment; of a group, `g` what it is besides.
+/// changed), `at` activity; of a talk with the team, its assignment; of a group, `x` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;
     let last = match document.get("l")? {
         Some(RawBsonRef::Document(preview)) => Some(read_preview(preview, last_seq)?),
         _ => None,
     };
-    let group = match document.get("g")? {
+    let group = match document.get("x")? {
         Some(RawBsonRef::Document(group)) => Some(read_group(group)?),
         _ => None,
     };

@@ -27,7 +27,7 @@ impl Groups for MongoStore {
     async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
         let (filter, mut new) = opened(conversation);
         if let Ok(new) = new.get_document_mut("$setOnInsert") {
-            new.insert("g", group_document(group, 0));
+            new.insert("x", group_document(group, 0));
         }
         let conversations = self.conversations.clone();
         self.runner
@@ -68,7 +68,7 @@ async fn try_apply(
 ) -> DriverResult<bool> {
     let id = binary(message.conversation.as_bytes());
     let Some(event) = &message.event else { return Ok(true) };
-    let projection = doc! { "g": 1 };
+    let projection = doc! { "x": 1 };
     let what = Read { filter: doc! { "_id": id.clone() }, limit: 1, projection, ..Read::default() };
     let found = read(conversations, session, what, read_version).await?.pop();
     let Some((mut group, version)) = found.flatten() else { return Ok(true) };
@@ -85,8 +85,8 @@ async fn try_apply(
         };
         departures.update_one(whose, left).upsert(true).session(&mut *session).await?;
     }
-    let now = doc! { "$set": { "m": names(&group.members()), "g": group_document(&group, version + 1) } };
-    let changed = conversations.update_one(doc! { "_id": id, "g.v": version }, now).session(session).await?;
+    let now = doc! { "$set": { "m": names(&group.members()), "x": group_document(&group, version + 1) } };
+    let changed = conversations.update_one(doc! { "_id": id, "x.v": version }, now).session(session).await?;
     Ok(changed.matched_count > 0)
 }
 
@@ -151,7 +151,7 @@ fn read_term(document: &RawDocument) -> Result<Term, Malformed> {
 }
 
 fn read_version(document: &RawDocument) -> Result<Option<(Group, i64)>, Malformed> {
-    match document.get("g")? {
+    match document.get("x")? {
         Some(RawBsonRef::Document(group)) => Ok(Some((read_group(group)?, group.get_i64("v")?))),
         _ => Ok(None),
     }
