@@ -16,7 +16,7 @@ use super::watchers::Watchers;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
-use crate::store::StandingCache;
+use crate::store::{Memberships, StandingCache};
 use crate::wire::ServerFrame;
 use crate::wire::envelope::{Envelope, EnvelopeError};
 use crate::wire::server::Assigned;
@@ -35,6 +35,7 @@ pub(super) enum Trust {
 /// Where messages are sorted to their sessions.
 pub(super) struct Desk {
     pub(super) registry: Arc<Registry>,
+    pub(super) memberships: Arc<Memberships>,
     pub(super) standings: Arc<StandingCache>,
     pub(super) watchers: Arc<Watchers>,
     pub(super) clock: Arc<dyn Clock>,
@@ -93,10 +94,13 @@ impl Desk {
 
     fn deliver(&self, user: &UserId, payload: &[u8]) {
         match Envelope::decode(payload) {
-            Ok(Envelope::Message { message, predecessor }) => {
+            Ok(Envelope::Message { message, predecessor, group }) => {
+                if group && message.event.is_some() {
+                    self.memberships.forget(message.conversation);
+                }
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor)));
+                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor, group)));
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });

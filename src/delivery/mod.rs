@@ -37,7 +37,7 @@ use crate::bus::{Bus, BusEvent};
 use crate::model::limits::PRESENCE_ANSWER_WAIT;
 use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
 use crate::presence::{Leaving, Presence, PresenceEvent};
-use crate::store::{StandingCache, Store, StoreClock};
+use crate::store::{Memberships, StandingCache, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -49,6 +49,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// Who is in which conversation.
+    pub memberships: Arc<Memberships>,
     /// What is known of users' standings, to be forgotten when something is decided.
     pub standings: Arc<StandingCache>,
     /// Where channels are subscribed.
@@ -124,7 +126,7 @@ impl Delivery {
         events: mpsc::Receiver<BusEvent>,
         comings_and_goings: mpsc::Receiver<PresenceEvent>,
     ) -> Self {
-        let Ports { store, store_clock, standings, bus, presence, clock } = ports;
+        let Ports { store, store_clock, memberships, standings, bus, presence, clock } = ports;
         let metrics = metrics::Metrics::new();
         let watchers = Arc::new(watchers::Watchers::new(metrics.watched.clone()));
         let visible = Arc::new(visible::Visible::new(presence.clone(), watchers.clone(), clock.clone()));
@@ -138,11 +140,11 @@ impl Delivery {
         };
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        let (registered, watched_here) = (registry.clone(), watchers.clone());
         let desk = dispatch::Desk {
-            registry: registered,
+            registry: registry.clone(),
+            memberships: memberships.clone(),
             standings,
-            watchers: watched_here,
+            watchers: watchers.clone(),
             clock,
             metrics: metrics.clone(),
         };
@@ -157,7 +159,7 @@ impl Delivery {
         ]
         .map(AbortOnDropHandle::new);
         let generation = store.generation();
-        let reader = reader::Reader::new(store, metrics);
+        let reader = reader::Reader::new(store, memberships, metrics);
         Self { store_clock, generation, registry, reader, visible, watchers, _tasks: tasks }
     }
 

@@ -52,6 +52,19 @@ pub const TYPING_HOLDS: Duration = Duration::from_secs(6);
 pub const TYPING_REPEAT: Duration = Duration::from_secs(2);
 /// The beginning of the last message that a conversation list shows; longer is cut.
 pub const PREVIEW_BYTES_MAX: usize = 256;
+/// The name of a group; longer is refused with `invalid`.
+pub const GROUP_NAME_BYTES_MAX: usize = 128;
+/// Members of one group; more are refused with `invalid`. Two nodes that each add the last one may both succeed.
+pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Members of a group in a row of a list; the others are only counted.
+pub const LISTED_MEMBERS_MAX: usize = 20;
+/// Members of a conversation beyond which it is a crowd: its activity is stamped at most once in [`CROWD_STAMP`], and
+/// receipts and writing are told to nobody else.
+pub const CROWD_MEMBERS: usize = 50;
+/// How often the activity of a crowd is stamped.
+pub const CROWD_STAMP: Duration = Duration::from_secs(1);
+/// Steps of one person in a group that are kept one by one; beyond, the older half is summed up.
+pub const TERM_STEPS_MAX: usize = 32;
 /// A token; longer is refused with `unauthorized` before it is looked at.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
@@ -237,8 +250,8 @@ pub const AUDIT_PERIOD: Duration = Duration::from_secs(40);
 pub const DEGRADED_PERIOD: Duration = Duration::from_secs(2);
 /// How long a channel stays subscribed after the last socket of its user left.
 pub const UNSUBSCRIBE_DELAY: Duration = Duration::from_secs(5);
-/// How long a membership may be remembered.
-pub const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(5);
+/// How long a membership of a group may be remembered where no message says how new it must be.
+pub const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// A client that sent nothing for this long is pinged.
 pub const PING_AFTER: Duration = Duration::from_secs(12);

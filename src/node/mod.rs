@@ -29,7 +29,7 @@ use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
-use crate::store::{StandingCache, Store, StoreClock, StoreError};
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
@@ -126,11 +126,13 @@ impl Node {
         let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder } =
             parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
+        let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
         let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            memberships: memberships.clone(),
             standings: standings.clone(),
             policy: settings.policy,
             bus: bus.clone(),
@@ -142,6 +144,7 @@ impl Node {
             delivery::Ports {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
+                memberships,
                 standings,
                 bus: bus.clone(),
                 presence: presence.clone(),

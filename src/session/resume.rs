@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Services;
+use crate::chat::End;
 use crate::delivery::{Outbox, Seat, Start};
 use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
-use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq, StoreTime};
+use crate::model::{Activity, AsOf, Code, ConversationId, Identity, Kind, Refusal, Seq, StoreTime};
 use crate::store::Since;
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
@@ -47,8 +48,8 @@ pub(super) async fn begin(
         None => {
             services.metrics.welcomed.increment(1);
             if starts_live {
-                each_active(services, outbox, |conversation, end| {
-                    outbox.start_from([Start { conversation, shown: end, wanted: end }]);
+                each_active(services, outbox, |conversation, end, group| {
+                    outbox.start_from([Start { conversation, shown: end, wanted: end, group }]);
                 })
                 .await?;
             }
@@ -62,8 +63,8 @@ pub(super) async fn begin(
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
             outbox.owe(resume.cursors.keys().copied(), Instant::now());
             // Wants what happened, since the client left, in conversations that it did not name.
-            each_active(services, outbox, |conversation, end| {
-                outbox.want(conversation, end);
+            each_active(services, outbox, |conversation, end, group| {
+                outbox.want(conversation, end, group);
             })
             .await?;
         }
@@ -117,15 +118,20 @@ pub(super) async fn resume_cursors(
     let mut starts = Vec::with_capacity(cursors.len());
     let mut refused = Vec::new();
     for (&conversation, &shown) in cursors {
-        let Some(&head) = ends.get(&conversation) else {
+        let Some(&End { head, range, group }) = ends.get(&conversation) else {
             refused.push(Reset::NotYours(conversation));
             continue;
         };
+        if let Some(until) = range.until {
+            // Of a group that they have left, that is all there is.
+            starts.push(Start { conversation, shown: shown.min(until), wanted: until, group });
+            continue;
+        }
         let end = if shown > head { confirm_end(services, conversation, shown).await? } else { head };
         if shown > end {
             refused.push(Reset::Beyond(conversation));
         }
-        starts.push(Start { conversation, shown: shown.min(end), wanted: end });
+        starts.push(Start { conversation, shown: shown.min(end), wanted: end, group });
     }
     outbox.start_from(starts);
     Ok(refused)
@@ -142,16 +148,18 @@ async fn confirm_end(services: &Services, conversation: ConversationId, shown: S
     services.chat.end(conversation).await
 }
 
-/// Tells of each conversation with activity since the session's start, and where it ends.
+/// Tells of each conversation with activity since the session's start, where it ends, and whether it is a group.
 async fn each_active(
     services: &Services,
     outbox: &Outbox,
-    mut tell: impl FnMut(ConversationId, Seq),
+    mut tell: impl FnMut(ConversationId, Seq, bool),
 ) -> Result<(), Refusal> {
     let mut since = Since { at: outbox.starts_at(), after: None };
     loop {
         let active = services.chat.active(outbox.seats(), since, ACTIVITIES_MAX).await?;
-        active.iter().for_each(|activity| tell(activity.conversation.id, activity.last_seq));
+        for Activity { conversation, last_seq, .. } in &active {
+            tell(conversation.id, *last_seq, conversation.kind == Kind::Group);
+        }
         match active.last() {
             Some(last) if active.len() == ACTIVITIES_MAX => {
                 since = Since { at: last.activity, after: Some(last.conversation.id) };

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Presence, Preview, Refusal,
-    Role, Seen, Seq, TalkState, Timestamp, UserId,
+    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Post, Presence, Preview,
+    Refusal, Role, Seen, Seq, TalkState, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -84,6 +84,8 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     },
+    /// The answer to `conversation`.
+    Conversation(Box<Row>),
     /// The answer to `claim`, and what agents and the talk's user are told of it.
     Assignment {
         /// Which talk.
@@ -193,7 +195,15 @@ pub struct Row {
     pub conversation: ConversationId,
     /// What sort.
     pub kind: Kind,
-    /// Who is in it.
+    /// What a group is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether those who join a group later see what was said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<bool>,
+    /// How many are in it.
+    pub member_count: usize,
+    /// Who is in it; of a group, a list shows only some.
     pub members: Vec<Member>,
     /// Its highest place.
     pub last_seq: Seq,
@@ -239,6 +249,9 @@ pub struct Member {
     pub user: UserId,
     /// Their display name; their id where none is known.
     pub name: String,
+    /// What they are in a group, if they are more than a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Post>,
     /// Read up to here.
     pub read: Seq,
     /// Delivered up to here.

@@ -15,6 +15,8 @@ mod exact;
 #[cfg(test)]
 mod frontend;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod native_door;

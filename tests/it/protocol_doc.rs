@@ -38,6 +38,8 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Watch { .. } => "watch",
         ClientFrame::Appear { .. } => "appear",
         ClientFrame::Refresh { .. } => "refresh",
+        ClientFrame::Conversation { .. } => "conversation",
+        ClientFrame::Group(_) => "group",
         ClientFrame::Block(_) => "block",
         ClientFrame::Blocks {} => "blocks",
         ClientFrame::Ban(_) => "ban",
@@ -55,6 +57,8 @@ const CLIENT_FRAMES: [&str; 20] = [
     "typing",
     "history",
     "conversations",
+    "conversation",
+    "group",
     "receipts",
     "unread",
     "claim",
@@ -69,7 +73,7 @@ const CLIENT_FRAMES: [&str; 20] = [
     "ping",
 ];
 
-const SERVER_FRAMES: [&str; 22] = [
+const SERVER_FRAMES: [&str; 23] = [
     "welcome",
     "resumed",
     "sent",
@@ -78,6 +82,7 @@ const SERVER_FRAMES: [&str; 22] = [
     "typing",
     "history",
     "conversations",
+    "conversation",
     "receipts",
     "unread",
     "assignment",
@@ -143,6 +148,7 @@ fn encoded(example: &Value) -> Value {
                 at: Timestamp(number("at")),
                 sender: "ann".parse().unwrap(),
                 text: "not part of it".to_owned(),
+                event: None,
             };
             let shown = example["shown"].as_bool().unwrap();
             value(&ServerFrame::Sent(Sent { message: Arc::new(message), shown }))
@@ -168,6 +174,7 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
+        "conversation" => value(&ServerFrame::Conversation(Box::new(row(example)))),
         "receipts" => {
             let cursors = example["cursors"].as_array().unwrap();
             let cursors = cursors.iter().map(|cursor| serde_json::from_value(cursor.clone()).unwrap()).collect();
@@ -245,6 +252,7 @@ fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
+        role: serde_json::from_value(member["role"].clone()).unwrap(),
         read: Seq(member["read"].as_u64().unwrap()),
         delivered: Seq(member["delivered"].as_u64().unwrap()),
         presence: serde_json::from_value(member.clone()).unwrap(),
@@ -252,6 +260,9 @@ fn row(example: &Value) -> Row {
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
         kind: serde_json::from_value::<Kind>(example["kind"].clone()).unwrap(),
+        name: example["name"].as_str().map(str::to_owned),
+        history: example["history"].as_bool(),
+        member_count: usize::try_from(example["member_count"].as_u64().unwrap()).unwrap(),
         members: example["members"].as_array().unwrap().iter().map(member).collect(),
         last_seq: Seq(example["last_seq"].as_u64().unwrap()),
         last: serde_json::from_value::<Option<Preview>>(example["last"].clone()).unwrap(),
@@ -355,6 +366,9 @@ fn the_limits_are_those_of_the_code() {
         ("cursors in one frame", grouped(bound::CURSORS_MAX)),
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
+        ("name of a group", bytes(bound::GROUP_NAME_BYTES_MAX)),
+        ("members of a group", grouped(bound::GROUP_MEMBERS_MAX)),
+        ("members in a row of a list", grouped(bound::LISTED_MEMBERS_MAX)),
         ("text in one `conflict`", bytes(bound::CONFLICT_BYTES_MAX)),
         ("rows in one `conversations` or `inbox`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
         ("conversations whose receipts one connection is owed", grouped(bound::RECEIPTS_OWED_MAX)),

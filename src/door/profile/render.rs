@@ -15,7 +15,7 @@ use super::view::{Parties, View};
 use super::words::MessageObject;
 use crate::delivery::SharedMessage;
 use crate::model::limits::STORE_PAUSE;
-use crate::model::{ConversationId, Identity, Message, Profile, Refusal, UserId};
+use crate::model::{ConversationId, Identity, Kind, Message, Profile, Refusal, UserId};
 use crate::wire::Form;
 use crate::wire::socketio::{MAIN, Writer};
 
@@ -50,7 +50,8 @@ pub(super) fn callback(id: u64, argument: &impl Serialize) -> Bytes {
     writer.finish()
 }
 
-/// A message on its way to one person's page, with everything that must be known of it.
+/// A message on its way to one person's page, with everything that must be known of it. None of a group: these pages know
+/// of none.
 struct Shown {
     message: Arc<Message>,
     parties: Parties,
@@ -61,15 +62,15 @@ struct Shown {
 }
 
 impl Shown {
-    async fn find(desk: &Desk, viewer: Arc<Identity>, message: Arc<Message>) -> Result<Self, Refusal> {
+    async fn find(desk: &Desk, viewer: Arc<Identity>, message: Arc<Message>) -> Result<Option<Self>, Refusal> {
         let conversation = desk.services.chat.member(&viewer, message.conversation).await?.conversation;
         let alias = desk.people.alias().await?;
         let view = View { viewer: &viewer, alias: alias.as_ref() };
-        let (parties, team) = (view.parties(&message, &conversation), view.team());
+        let (Some(parties), team) = (view.parties(&message, &conversation), view.team()) else { return Ok(None) };
         let mut asked = vec![parties.sender.clone(), parties.receiver.clone()];
         asked.extend(parties.agent.clone());
         let people = desk.people.of(&asked).await?;
-        Ok(Self { message, parties, people, team, viewer })
+        Ok(Some(Self { message, parties, people, team, viewer }))
     }
 
     fn object(&self, read: bool) -> MessageObject<'_> {
@@ -105,7 +106,7 @@ pub(super) async fn received(
     offset: Option<String>,
 ) -> Vec<Bytes> {
     let find = || Shown::find(&desk, viewer.clone(), shared.message.clone());
-    let Some(shown) = insist(find).await else { return Vec::new() };
+    let Some(shown) = insist(find).await.flatten() else { return Vec::new() };
     let json = |shown: &Shown| -> Bytes { serde_json::to_vec(&shown.object(false)).unwrap_or_default().into() };
     // All users see the same; each agent sees their own.
     let sees_own = viewer.role == crate::model::Role::Admin;
@@ -122,7 +123,7 @@ pub(super) async fn sent(
     offset: Option<String>,
 ) -> Vec<Bytes> {
     let find = || Shown::find(&desk, viewer.clone(), message.clone());
-    let Some(shown) = insist(find).await else { return Vec::new() };
+    let Some(shown) = insist(find).await.flatten() else { return Vec::new() };
     let object = shown.object(false).sent();
     let answer = callback_id.map(|id| {
         let (key, seq) = (&message.key, message.seq);
@@ -144,6 +145,9 @@ pub(super) async fn other_side(
         Some(conversation) => Arc::new(conversation),
         None => insist(|| desk.services.chat.member(viewer, conversation)).await?.conversation,
     };
+    if conversation.kind == Kind::Group {
+        return None;
+    }
     // An agent does it as the team.
     let acting = if conversation.has(member) { member.clone() } else { UserId::team() };
     let is_own = view.is_own_side(member) || view.is_own_side(&acting);

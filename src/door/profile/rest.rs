@@ -228,7 +228,8 @@ async fn messages(
         chat.mark(&who, id, CursorKind::Read, Some(last.seq)).await?;
     }
 
-    let parties: Vec<_> = messages.iter().map(|message| view.parties(message, &membership.conversation)).collect();
+    let parties: Vec<_> =
+        messages.iter().filter_map(|message| view.parties(message, &membership.conversation)).collect();
     let mut asked: Vec<UserId> = parties.iter().flat_map(|of| [of.sender.clone(), of.receiver.clone()]).collect();
     asked.extend(parties.iter().filter_map(|of| of.agent.clone()));
     asked.sort();
@@ -271,7 +272,8 @@ async fn thread(api: &Api, who: &Identity, id: ConversationId, part: &Part) -> R
 async fn unread_count(State(api): State<Arc<Api>>, Bearer(who): Bearer) -> Result<Json<Value>, Failure> {
     let seat = if who.role == Role::Admin { UserId::team() } else { who.user };
     let unread = api.desk.services.chat.unread(&seat).await?;
-    Ok(Json(json!({ "count": unread.total })))
+    // What these pages cannot show is not counted for them.
+    Ok(Json(json!({ "count": unread.total - unread.in_groups })))
 }
 
 /// Whom a user writes to.
@@ -312,7 +314,9 @@ async fn send(
     let send = chat::Send { sender, for_team, rights, target, key, text, exact: None };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
-    let parties = view.parties(&message, &conversation);
+    let Some(parties) = view.parties(&message, &conversation) else {
+        return Err(Failure::new(StatusCode::FORBIDDEN, "Access denied"));
+    };
     let mut asked = vec![parties.sender.clone(), parties.receiver.clone()];
     asked.extend(parties.agent.clone());
     let people = desk.people.of(&asked).await?;

@@ -10,6 +10,7 @@ mod conversations;
 mod cors;
 mod cursors;
 mod document;
+mod groups;
 pub(in crate::door) mod headers;
 pub(in crate::door) mod input;
 mod messages;
@@ -112,6 +113,10 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/read", post(cursors::read)),
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
+        ("/groups", post(groups::create)),
+        ("/groups/{id}", put(groups::name)),
+        ("/groups/{id}/members/{user}", put(groups::add).delete(groups::remove)),
+        ("/groups/{id}/members/{user}/role", put(groups::set_role)),
         ("/inbox", get(assignment::inbox)),
         ("/messages", post(messages::send)),
         ("/people", get(people::find)),

@@ -7,9 +7,9 @@ use rusqlite::{Connection, ErrorCode};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
-use super::{addresses, appearances, changes, erasure, talks};
+use super::{addresses, appearances, changes, erasure, memberships, talks};
 use crate::model::{
-    Assignment, Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, Timestamp, UserId,
+    Assignment, Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, Timestamp, UserId,
 };
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, Progress, StoreError};
@@ -25,6 +25,10 @@ pub(super) enum Write {
     Adopt(Vec<Attempt>, StoreTime),
     /// A conversation.
     Open(Conversation),
+    /// A group.
+    Found(Conversation, Group),
+    /// What a message of a group changes.
+    Apply(Message),
     /// The heads of conversations.
     Raise(Vec<Message>),
     /// The same, with the activity that goes with such times.
@@ -86,7 +90,9 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
+            Self::Found(conversation, _) => EACH * (1 + conversation.members.len()),
             Self::Open(_)
+            | Self::Apply(_)
             | Self::Advance { .. }
             | Self::Assign(..)
             | Self::KeepErasure(..)
@@ -233,7 +239,9 @@ fn append(
         Ok(outcome) => outcome,
         Err(error) => Outcome::Refused(error),
     };
-    if outcome == Outcome::Stored && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
+    // An event's head is raised after it took effect, not before.
+    let raises = outcome == Outcome::Stored && message.event.is_none();
+    if raises && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
         last.insert(message.conversation, message);
     }
     Ok(outcome)
@@ -245,7 +253,9 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } => Ok(false),
         Write::KeepErasure(user, progress) => erasure::keep(connection, user, progress.as_ref()),
         Write::Forget(user) => erasure::forget(connection, user),
-        Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
+        Write::Open(conversation) => changes::open(connection, conversation),
+        Write::Found(conversation, group) => memberships::found(connection, conversation, group),
+        Write::Apply(message) => memberships::apply(connection, message, now),
         Write::Raise(messages) => {
             messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)
         }

@@ -32,6 +32,10 @@ pub(super) enum Operation {
     OpenAll,
     AdvanceAll,
     PutProfiles,
+    Found,
+    Apply,
+    RaiseCrowds,
+    Departed,
     Standings,
     Ban,
     RevokeBefore,
@@ -56,7 +60,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 44] = [
+    const ALL: [Self; 48] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -80,6 +84,10 @@ impl Operation {
         Self::OpenAll,
         Self::AdvanceAll,
         Self::PutProfiles,
+        Self::Found,
+        Self::Apply,
+        Self::RaiseCrowds,
+        Self::Departed,
         Self::Standings,
         Self::Ban,
         Self::RevokeBefore,
@@ -128,6 +136,10 @@ impl Operation {
             Self::OpenAll => "open_all",
             Self::AdvanceAll => "advance_all",
             Self::PutProfiles => "put_profiles",
+            Self::Found => "found",
+            Self::Apply => "apply",
+            Self::RaiseCrowds => "raise_crowds",
+            Self::Departed => "departed",
             Self::Standings => "standings",
             Self::Ban => "ban",
             Self::RevokeBefore => "revoke_before",
@@ -169,6 +181,9 @@ impl Operation {
                 | Self::OpenAll
                 | Self::AdvanceAll
                 | Self::PutProfiles
+                | Self::Found
+                | Self::Apply
+                | Self::RaiseCrowds
                 | Self::Ban
                 | Self::RevokeBefore
                 | Self::RevokeToken

@@ -16,7 +16,7 @@ use switchboard::model::{ConversationId, Policy, SystemChance, SystemClock};
 use switchboard::presence::local::{LocalPresence, LocalWorld};
 use switchboard::session::{Metrics, Rate};
 use switchboard::store::embedded::EmbeddedStore;
-use switchboard::store::{StandingCache, StoreClock};
+use switchboard::store::{Memberships, StandingCache, StoreClock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -57,6 +57,7 @@ impl House {
         let chat = Arc::new(Chat::start(Ports {
             store: store.clone(),
             store_clock: Arc::new(StoreClock::set_by(&*store).await.unwrap()),
+            memberships: Arc::new(Memberships::new(store.clone())),
             standings: Arc::new(StandingCache::new(store.clone())),
             policy: Policy::Open,
             bus: Arc::new(bus),

@@ -64,9 +64,9 @@ pub(crate) async fn a_support_conversation_is_a_persons_and_the_teams(fixture: i
     assert_eq!(row.last, Some(Preview::of(&answer)));
     for (member, unread) in [(&ann, 1), (&team, 2)] {
         assert_eq!(store.list(member, None, 10).await.unwrap(), std::slice::from_ref(&row));
-        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [unread]);
+        assert_eq!(store.unread(member, &[(talk.id, Seq::ZERO)]).await.unwrap(), [unread]);
         assert!(store.advance(talk.id, member, CursorKind::Read, Seq(2)).await.unwrap());
-        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [0]);
+        assert_eq!(store.unread(member, &[(talk.id, Seq::ZERO)]).await.unwrap(), [0]);
     }
     assert_eq!(store.list(&agent, None, 10).await.unwrap(), []);
 }

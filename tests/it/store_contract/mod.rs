@@ -12,6 +12,7 @@ pub(crate) mod appearances;
 pub(crate) mod archive;
 pub(crate) mod assignments;
 pub(crate) mod conversations;
+pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod sequencer;
@@ -86,6 +87,12 @@ macro_rules! store_contract {
             conversations: five_hundred_users_may_be_asked_about;
             conversations: the_list_shows_where_something_was_said;
             conversations: the_list_is_paged_without_loss;
+            groups: a_group_is_founded_once;
+            groups: an_event_is_kept_with_its_message;
+            groups: events_take_effect_once_and_in_any_order;
+            groups: who_leaves_is_found_once_more;
+            groups: rival_events_all_take_effect;
+            groups: a_crowds_head_rises_every_time;
             people: a_cursor_only_rises;
             people: read_and_delivered_are_independent;
             people: rival_advances_leave_the_highest;
@@ -185,6 +192,7 @@ fn message(conversation: ConversationId, sender: &UserId, key: &str) -> NewMessa
         key: key.parse().unwrap(),
         at: Timestamp(1_700_000_000_000),
         text: format!("this is {key}"),
+        event: None,
     }
 }
 

@@ -41,7 +41,7 @@ const SECRET: &str = "a secret of the tests, long enough to count";
 #[expect(dead_code, reason = "kept alive, not read, by most tests")]
 pub(crate) enum Ground {
     /// One process, one file.
-    Local(TempDir),
+    Local(TempDir, Arc<dyn Store>),
     /// One Redis server.
     Redis(Redis, Mongo),
     /// A Redis Cluster.
@@ -71,18 +71,41 @@ impl Cluster {
     }
 
     async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
+        let hub = LocalHub::default();
+        let join = |_| {
+            let (bus, events) = hub.join();
+            (Arc::new(bus) as Arc<dyn Bus>, events)
+        };
+        Self::sharing_a_store((0..nodes).map(join).collect(), (policy, claim_away)).await
+    }
+
+    /// Nodes over these buses, sharing one embedded store.
+    pub(crate) async fn over(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>) -> Self {
+        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO)).await
+    }
+
+    async fn sharing_a_store(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>, rules: (Policy, Duration)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
-        let (hub, world) = (LocalHub::default(), LocalWorld::default());
-        let mut started = Vec::new();
-        for _ in 0..nodes {
-            let (bus, events) = hub.join();
+        let world = LocalWorld::default();
+        let mut nodes = Vec::new();
+        for (bus, events) in buses {
             let (presence, comings_and_goings) = world.join(GRACE, Arc::new(SystemClock));
-            let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
-            started.push(start(store.clone(), shared, (policy, claim_away)).await);
+            let shared = Shared { bus, events, presence: Arc::new(presence), comings_and_goings };
+            nodes.push(start(store.clone(), shared, rules).await);
         }
-        Self { nodes: started, ground: Ground::Local(directory) }
+        Self { nodes, ground: Ground::Local(directory, store) }
+    }
+
+    /// The store under the nodes.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        match &self.ground {
+            Ground::Local(_, store) => store.clone(),
+            Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => {
+                Arc::new(MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap())
+            }
+        }
     }
 
     /// Nodes over a real Redis server and a real replica set.

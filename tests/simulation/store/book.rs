@@ -6,7 +6,8 @@ use super::BEGINNING;
 use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
-    Activity, Appearance, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message,
+    Activity, Appearance, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Event, Group, Kind,
+    Message,
     MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
@@ -21,6 +22,8 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub struct Entry {
     conversation: Option<Conversation>,
+    group: Option<Group>,
+    departures: BTreeMap<UserId, (StoreTime, Seq)>,
     pub messages: BTreeMap<Seq, Kept>,
     keys: BTreeMap<(UserId, ClientKey), Seq>,
     head: Option<Preview>,
@@ -73,7 +76,8 @@ impl Book {
             let key: ClientKey = format!("old-{seq}").parse().unwrap();
             let id = MessageId::from_bytes([seq.0 as u8; 12]);
             let text = key.to_string();
-            let message = NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text };
+            let message =
+                NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text, event: None };
             self.insert(&Attempt { message: message.clone(), seq }, at, true);
             self.raise(&[message.at_seq(seq)], at);
         }
@@ -149,6 +153,29 @@ impl Book {
         entry.conversation.get_or_insert_with(|| conversation.clone());
     }
 
+    pub fn found(&mut self, conversation: &Conversation, group: &Group) {
+        let entry = self.entries.entry(conversation.id).or_default();
+        if entry.conversation.is_none() {
+            entry.conversation = Some(conversation.clone());
+            entry.group = Some(group.clone());
+        }
+    }
+
+    pub fn apply(&mut self, message: &Message, now: StoreTime) {
+        let entry = self.entries.entry(message.conversation).or_default();
+        let (Some(event), Some(group), Some(conversation)) =
+            (&message.event, &mut entry.group, &mut entry.conversation)
+        else {
+            return;
+        };
+        if group.apply(message.seq, event) {
+            conversation.members = group.members();
+            if let Event::Removed { user } | Event::Left { user } = event {
+                entry.departures.insert(user.clone(), (now, message.seq));
+            }
+        }
+    }
+
     pub fn get(&self, ids: &[ConversationId]) -> Vec<Summary> {
         ids.iter().filter_map(|id| self.entries.get(id)?.summary()).collect()
     }
@@ -170,6 +197,7 @@ impl Book {
             .filter_map(Entry::summary)
             .filter(|summary| users.iter().any(|user| summary.conversation.has(user)))
             .map(|s| Activity { conversation: s.conversation, last_seq: s.last_seq, activity: s.activity })
+            .chain(self.entries.values().flat_map(|entry| entry.departed(users)))
             .filter(|a| a.activity > since.at || (a.activity == since.at && Some(a.conversation.id) > since.after))
             .collect();
         found.sort_by_key(|activity| (activity.activity, activity.conversation.id));
@@ -244,12 +272,12 @@ impl Book {
         agents.into_iter().collect()
     }
 
-    pub fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Vec<u64> {
-        let count = |id: &ConversationId| {
+    pub fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Vec<u64> {
+        let count = |(id, after): &(ConversationId, Seq)| {
             let entry = self.entries.get(id)?;
-            let read = entry.cursors.get(user).map_or(Seq::ZERO, |cursor| cursor.read);
-            let beyond = entry.messages.range(read.next()..);
-            Some(beyond.filter(|(_, kept)| kept.message.sender != *user).count() as u64)
+            let read = entry.cursors.get(user).map_or(Seq::ZERO, |cursor| cursor.read).max(*after);
+            let beyond = entry.messages.range(read.next()..).map(|(_, kept)| &kept.message);
+            Some(beyond.filter(|message| message.sender != *user && message.event.is_none()).count() as u64)
         };
         conversations.iter().map(|id| count(id).unwrap_or(0).min(UNREAD_COUNT_MAX)).collect()
     }
@@ -302,10 +330,23 @@ impl Entry {
         self.conversation.as_ref()
     }
 
+    /// The group, for each of these who left it.
+    fn departed(&self, users: &[UserId]) -> Vec<Activity> {
+        let Some(conversation) = &self.conversation else { return Vec::new() };
+        let of = |(user, (activity, last_seq)): (&UserId, &(StoreTime, Seq))| Activity {
+            conversation: Conversation { members: vec![user.clone()], ..conversation.clone() },
+            last_seq: *last_seq,
+            activity: *activity,
+        };
+        self.departures.iter().filter(|(user, _)| users.contains(user)).map(of).collect()
+    }
+
     fn summary(&self) -> Option<Summary> {
         let conversation = self.conversation.clone()?;
         let last_seq = self.head.as_ref().map_or(Seq::ZERO, |head| head.seq);
+        let group = self.group.clone();
         let assignment = (conversation.kind == Kind::Support).then(|| self.assignment.clone());
-        Some(Summary { conversation, last_seq, last: self.head.clone(), activity: self.activity, assignment })
+        let (last, activity) = (self.head.clone(), self.activity);
+        Some(Summary { conversation, group, last_seq, last, activity, assignment })
     }
 }

@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use switchboard::model::{
     Activity, Appearance, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation,
-    Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Group, Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Addresses, Appearances, Assignments, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress,
+    Addresses, Appearances, Assignments, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People,
+    Progress,
     Since, Span, Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
@@ -244,7 +245,7 @@ impl People for SimStore {
         self.read(|book| book.cursors_of(members)).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         self.read(|book| book.unread(user, conversations)).await
     }
 
@@ -258,6 +259,18 @@ impl People for SimStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         self.write(|book| book.agree(on, proposal)).await
+    }
+}
+
+#[async_trait]
+impl Groups for SimStore {
+    async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
+        self.write(|book| book.found(conversation, group)).await
+    }
+
+    async fn apply(&self, event: &Message) -> Result<(), StoreError> {
+        let now = || self.shared.now();
+        self.write(|book| book.apply(event, now())).await
     }
 }
 
