@@ -45,7 +45,7 @@ impl From<model::Message> for Message {
 /// What changed with a message.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Event {
-    /// What: `created`, `named`, `added`, `removed`, `left` or `role`, and later perhaps others.
+    /// What: `created`, `named`, `added`, `removed`, `left`, `role` or `erased`, and later perhaps others.
     kind: &'static str,
     /// Whom it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +69,7 @@ impl From<model::Event> for Event {
             model::Event::Added { user } => about("added", user),
             model::Event::Removed { user } => about("removed", user),
             model::Event::Left { user } => about("left", user),
+            model::Event::Erased => Self { kind: "erased", user: None, name: None, role: None },
             model::Event::Role { user, role } => Self { role: Some(role.into()), ..about("role", user) },
         }
     }

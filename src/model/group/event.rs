@@ -1,4 +1,4 @@
-//! What a message can say instead of text: that its conversation changed.
+//! What a message can say instead of text: that its conversation changed, or that its text is gone.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,8 @@ pub enum Event {
         /// What.
         role: Post,
     },
+    /// What was said here is gone, since who said it was erased.
+    Erased,
 }
 
 impl Event {
@@ -58,7 +60,7 @@ impl Event {
     #[must_use]
     pub const fn user(&self) -> Option<&UserId> {
         match self {
-            Self::Created { .. } | Self::Named { .. } => None,
+            Self::Created { .. } | Self::Named { .. } | Self::Erased => None,
             Self::Added { user } | Self::Removed { user } | Self::Left { user } | Self::Role { user, .. } => Some(user),
         }
     }

@@ -97,7 +97,7 @@ impl Group {
                 self.named = seq;
                 true
             }
-            Event::Created { .. } | Event::Named { .. } => false,
+            Event::Created { .. } | Event::Named { .. } | Event::Erased => false,
             Event::Added { user } => self.step(user, seq, Step::Joined),
             Event::Removed { user } | Event::Left { user } => self.step(user, seq, Step::Left),
             Event::Role { user, role: Post::Owner } => self.step(user, seq, Step::Owner),
@@ -109,7 +109,7 @@ impl Group {
     #[must_use]
     pub fn reflects(&self, seq: Seq, event: &Event) -> bool {
         match event.user() {
-            None => self.named >= seq,
+            None => *event == Event::Erased || self.named >= seq,
             Some(user) => self.term(user).is_some_and(|term| term.knows(seq)),
         }
     }
