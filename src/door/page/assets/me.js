@@ -1,0 +1,30 @@
+// Who is signed in, and what they can do with themselves.
+
+import { avatar } from "./avatar.js";
+import { note } from "./note.js";
+import { byId, say } from "./view.js";
+
+const ROLES = { user: "", admin: "Agent", service: "Service" };
+
+export function showMe({ client, people }) {
+  const { user, role } = client;
+  byId("my-face").replaceChildren(avatar(user, people.nameOf(user)));
+  say(byId("me"), people.nameOf(user));
+  say(byId("my-role"), ROLES[role] ?? "");
+  byId("my-role").hidden = !ROLES[role];
+  byId("appear").onclick = () => appear(client);
+}
+
+async function appear(client) {
+  const box = byId("appear");
+  const wished = box.getAttribute("aria-checked") !== "true";
+  try {
+    const { offline } = await client.appear(wished);
+    box.setAttribute("aria-checked", String(offline));
+    byId("my-face").classList.toggle("away", offline);
+    note(offline ? "Others see you as offline." : "Others see when you are here.");
+  } catch ({ code, message }) {
+    if (code === "bad_frame") byId("appear").hidden = true;
+    note(code === "bad_frame" ? "This server does not show who is here." : message);
+  }
+}
