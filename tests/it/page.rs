@@ -114,7 +114,8 @@ async fn every_element_that_a_script_looks_for_is_in_the_page() {
         let script = std::fs::read_to_string(&path).unwrap();
         for (before, attribute) in [("byId(\"", "id"), (" on(\"", "id"), ("icon(\"", "id=\"icon")] {
             for id in quoted(&script, before) {
-                let wanted = if before == "icon(\"" { format!(" {attribute}-{id}\"") } else { format!(" {attribute}=\"{id}\"") };
+                let wanted =
+                    if before == "icon(\"" { format!(" {attribute}-{id}\"") } else { format!(" {attribute}=\"{id}\"") };
                 assert!(html.contains(&wanted), "{name} looks for {id}");
                 looked_for.insert(id.to_owned());
             }

@@ -17,7 +17,15 @@ const ann = { user: "ann", role: "user" };
 const members = (...users) => users.map((user) => ({ user, name: user }));
 const last = (seq, from, text = `${seq}`) => ({ seq, from, at: seq, text });
 const message = (seq, from, conversation = TALK) => ({ conversation, ...last(seq, from) });
-const direct = (more = {}) => ({ conversation: TALK, kind: "direct", members: members("ann", "bob"), last_seq: 4, last: last(4, "bob"), unread: 2, ...more });
+const direct = (more = {}) => ({
+  conversation: TALK,
+  kind: "direct",
+  members: members("ann", "bob"),
+  last_seq: 4,
+  last: last(4, "bob"),
+  unread: 2,
+  ...more,
+});
 const desk = (more = {}) => direct({ kind: "support", members: members("eve", "team"), last: last(4, "eve"), ...more });
 
 test("a message makes its row the latest, and unread unless it is one's own", () => {
@@ -99,7 +107,14 @@ test("what happened to a group is said in words, and what is not known is left o
 });
 
 test("a name gives two letters at most, an id always the same colour", () => {
-  assert.deepEqual(["Ann", "ann.lee", "Ann Lee Smith", "ann@example.com", "", "_"].map(initials), ["A", "AL", "AL", "AE", "?", "_"]);
+  assert.deepEqual(["Ann", "ann.lee", "Ann Lee Smith", "ann@example.com", "", "_"].map(initials), [
+    "A",
+    "AL",
+    "AL",
+    "AE",
+    "?",
+    "_",
+  ]);
   assert.equal(colourOf("ann"), colourOf("ann"));
   assert.ok(new Set([..."abcdefghijklmnopqrst"].map(colourOf)).size > 6);
 });
@@ -107,7 +122,10 @@ test("a name gives two letters at most, an id always the same colour", () => {
 test("times are said as people say them", () => {
   const noon = new Date(2026, 4, 13, 12, 0).getTime();
   const hours = (count) => noon - count * 3_600_000;
-  assert.deepEqual([hours(1), hours(20), hours(47)].map((at) => dayName(at, noon)), ["Today", "Yesterday", "Monday"]);
+  assert.deepEqual(
+    [hours(1), hours(20), hours(47)].map((at) => dayName(at, noon)),
+    ["Today", "Yesterday", "Monday"],
+  );
   assert.match(dayName(hours(24 * 20), noon), /2026/);
   assert.equal(lastSeen(noon - 10_000, noon), "last seen just now");
   assert.equal(lastSeen(noon - 60_000, noon), "last seen 1 minute ago");

@@ -25,7 +25,13 @@ test("a watch is answered by the snapshot of all that it named, not by a change 
   world.socket.say({ type: "presence", users: [{ user: "bob", online: true }] });
   await world.settle();
   assert.equal(isDone, false);
-  world.socket.say({ type: "presence", users: [{ user: "bob", online: true }, { user: "cy", online: false, last_seen: 5 }] });
+  world.socket.say({
+    type: "presence",
+    users: [
+      { user: "bob", online: true },
+      { user: "cy", online: false, last_seen: 5 },
+    ],
+  });
   assert.equal((await watched).users[1].last_seen, 5);
   assert.deepEqual(heard, [1, 2]);
 });
@@ -48,7 +54,13 @@ test("a claim is answered by one's own, and a conflict tells what is true", asyn
   world.socket.say({ type: "assignment", conversation: OTHER, agent: "ann", state: "claimed", by: "ann" });
   world.socket.say({ type: "assignment", conversation: TALK, agent: "tom", state: "claimed", by: "tom" });
   const truth = { agent: "tom", state: "claimed", change: 1 };
-  world.socket.say({ type: "error", code: "conflict", message: "tom was faster", conversation: TALK, assignment: truth });
+  world.socket.say({
+    type: "error",
+    code: "conflict",
+    message: "tom was faster",
+    conversation: TALK,
+    assignment: truth,
+  });
   await assert.rejects(claimed, (error) => error.code === "conflict" && error.assignment.agent === "tom");
   const passed = client.claim({ conversation: TALK, action: "pass", to: "ann", from: "tom" });
   assert.deepEqual(last(world), { type: "claim", conversation: TALK, action: "pass", to: "ann", from: "tom" });
@@ -138,11 +150,20 @@ test("what names the place before its own goes alone, and expects what was store
   const one = client.send({ conversation: TALK, text: "one", head: 4 });
   const two = client.send({ conversation: TALK, text: "two", head: 4 });
   client.send({ conversation: OTHER, text: "elsewhere" });
-  assert.deepEqual(world.socket.sent.slice(1).map(({ text, head }) => [text, head]), [["one", 4], ["elsewhere", undefined]]);
+  assert.deepEqual(
+    world.socket.sent.slice(1).map(({ text, head }) => [text, head]),
+    [
+      ["one", 4],
+      ["elsewhere", undefined],
+    ],
+  );
   world.socket.say(sent(one, 5));
   assert.deepEqual([last(world).text, last(world).head], ["two", 5]);
   world.socket.say(sent(two, 6));
-  assert.deepEqual(client.pending().map(({ text }) => text), ["elsewhere"]);
+  assert.deepEqual(
+    client.pending().map(({ text }) => text),
+    ["elsewhere"],
+  );
 });
 
 test("after a conflict the words are kept, and go only when their writer says so, as another message", async () => {
@@ -150,7 +171,15 @@ test("after a conflict the words are kept, and go only when their writer says so
   const client = await world.online();
   const key = client.send({ conversation: TALK, text: "Hello", head: 4 });
   const met = [{ ...message(5, "tom"), type: undefined }];
-  world.socket.say({ type: "error", code: "conflict", message: "others wrote", key, conversation: TALK, messages: met, more: false });
+  world.socket.say({
+    type: "error",
+    code: "conflict",
+    message: "others wrote",
+    key,
+    conversation: TALK,
+    messages: met,
+    more: false,
+  });
   const [entry] = client.pending();
   assert.deepEqual([entry.state, entry.text, entry.conflict.messages.length], ["failed", "Hello", 1]);
   client.retry(key);

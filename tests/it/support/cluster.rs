@@ -29,7 +29,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::services::{Mongo, Redis, RedisCluster};
 
-const SECRET: &str = "a secret of the tests, long enough to count";
+/// What signs tokens here. Without a comma, which would make two of it in a setting.
+pub(crate) const SECRET: &str = "a secret of the tests that is long enough to count";
 
 /// What a cluster stands on, kept as long as the cluster.
 #[expect(dead_code, reason = "kept alive, not read, by most tests")]

@@ -1,4 +1,4 @@
-// The messages of one conversation, in the document: by their places, with the day and the writer said where they change.
+// The messages of one conversation, in the document: by their places, with the day and the writer where they change.
 
 import { avatar } from "./avatar.js";
 import { describe } from "./events.js";
@@ -176,7 +176,11 @@ export class Bubbles {
 /** Whether the second one belongs to the same group as the first. */
 function goesOn(first, second) {
   return (
-    first.from === second.from && !first.event && !second.event && second.at - first.at < PAUSE && dayOf(first.at) === dayOf(second.at)
+    first.from === second.from &&
+    !first.event &&
+    !second.event &&
+    second.at - first.at < PAUSE &&
+    dayOf(first.at) === dayOf(second.at)
   );
 }
 

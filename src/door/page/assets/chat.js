@@ -30,8 +30,8 @@ export class Chat {
     this.#client = client;
     this.#keep = keep;
     const [rows, people, typers] = [new Rows(client), new People(client), new Typers(client)];
-    this.#world = { client, keep, rows, people, typers };
     this.#deliveries = new Deliveries(client);
+    this.#world = { client, keep, rows, people, typers, deliveries: this.#deliveries };
     this.#list = new List(this.#world, (row) => this.open(row));
     this.#details = new Details(this.#world);
     new Start(this.#world, (row) => this.open(row), this.#listening.signal);
@@ -81,7 +81,11 @@ export class Chat {
     listen(this.#client, "receipt", ({ detail }) => this.#onReceipt(detail));
     listen(this.#client, "typing", ({ detail }) => typers.heard(detail));
     listen(this.#client, "presence", ({ detail }) => people.heard(detail));
-    listen(this.#client, "assignment", ({ detail }) => rows.assignment(detail) || this.#list.reread(detail.conversation));
+    listen(
+      this.#client,
+      "assignment",
+      ({ detail }) => rows.assignment(detail) || this.#list.reread(detail.conversation),
+    );
     listen(this.#client, "reset", () => this.#onReset());
     for (const source of [rows, people, typers]) listen(source, "change", () => this.#refresh());
     listen(document, "visibilitychange", () => this.#thread?.readIfSeen());
@@ -131,6 +135,7 @@ export class Chat {
   }
 
   #refresh() {
+    showMe(this.#world);
     this.#thread?.refresh();
     this.#details.refresh();
     this.#list.show();

@@ -41,13 +41,16 @@ export class Client extends EventTarget {
     this.#outbox = new Outbox(saved.pending);
     this.#asOf = saved.as_of;
     this.#user = saved.user;
-    this.#connection = new Connection({ url, token, env }, {
-      status: (status) => this.#statusChanged(status),
-      frame: (frame) => this.#receive(frame),
-      ended: () => this.#ended(),
-      resume: () => this.#asOf && { as_of: this.#asOf, cursors: this.#cursorParts()[0] ?? {} },
-      refresh: (token) => this.#ask({ type: "refresh", token }).catch(ignored),
-    });
+    this.#connection = new Connection(
+      { url, token, env },
+      {
+        status: (status) => this.#statusChanged(status),
+        frame: (frame) => this.#receive(frame),
+        ended: () => this.#ended(),
+        resume: () => this.#asOf && { as_of: this.#asOf, cursors: this.#cursorParts()[0] ?? {} },
+        refresh: (token) => this.#ask({ type: "refresh", token }).catch(ignored),
+      },
+    );
   }
 
   /** Connects, and stays connected until `stop`. */
@@ -102,9 +105,9 @@ export class Client extends EventTarget {
 
   /**
    * Sends a message, now or as soon as there is a connection. Answers its key.
-   * @param {{ conversation: string, to?: string, for_team?: boolean, text: string, head?: number }} message with `to` for
-   *   a conversation that may not exist yet; `conversation` then is its id, which follows from its members. With `head`,
-   *   the last seq that its writer saw, it fails if somebody was faster
+   * @param {{ conversation: string, to?: string, for_team?: boolean, text: string, head?: number }} message with `to`
+   *   for a conversation that may not exist yet; `conversation` then is its id, which follows from its members. With
+   *   `head`, the last seq that its writer saw, it fails if somebody was faster
    */
   send({ conversation, to, for_team, text, head }) {
     checkMessage(conversation, to, text);

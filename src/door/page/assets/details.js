@@ -56,14 +56,23 @@ export class Details {
     const title = titleOf(row, rows, people);
     const peer = row.kind === "group" ? undefined : rows.peer(row);
     const presence = peer && people.presence(peer);
-    const look = JSON.stringify([row.conversation, title, row.members, row.role, peer && [presence, people.isBlocked(peer)]]);
+    const look = JSON.stringify([
+      row.conversation,
+      title,
+      row.members,
+      row.role,
+      peer && [presence, people.isBlocked(peer)],
+    ]);
     if (look === this.#look) return;
     this.#look = look;
     byId("details-face").replaceChildren(avatar(faceOf(row, rows), title, { online: presence?.online }));
     say(byId("details-title"), title);
     say(byId("details-id"), peer ?? "");
     byId("details-id").hidden = !peer || peer === title;
-    say(byId("details-presence"), presence ? (presence.online ? "online" : presence.last_seen ? lastSeen(presence.last_seen) : "offline") : "");
+    say(
+      byId("details-presence"),
+      presence ? (presence.online ? "online" : presence.last_seen ? lastSeen(presence.last_seen) : "offline") : "",
+    );
     byId("members-part").hidden = row.kind !== "group";
     if (row.kind === "group") showMembers(row, this.#world, (change) => this.#change(row, change));
     byId("details-actions").replaceChildren(...(row.kind === "group" ? this.#ofGroup(row) : this.#ofPerson(row, peer)));
@@ -75,7 +84,15 @@ export class Details {
     const made = [];
     if (mayManage(row, me)) made.push(button("Rename the group", () => this.#rename(row), "wide"));
     made.push(button("Leave the group", () => this.#leave(row), "wide grave-text"));
-    made.push(element("p", "hint", row.history ? "Who is added later sees all earlier messages." : "Who is added later sees only what is written from then on."));
+    made.push(
+      element(
+        "p",
+        "hint",
+        row.history
+          ? "Who is added later sees all earlier messages."
+          : "Who is added later sees only what is written from then on.",
+      ),
+    );
     return made;
   }
 
@@ -95,7 +112,13 @@ export class Details {
   }
 
   async #rename(row) {
-    const question = { title: "Rename the group", text: "All members see the new name.", field: "Name", value: row.name, action: "Rename" };
+    const question = {
+      title: "Rename the group",
+      text: "All members see the new name.",
+      field: "Name",
+      value: row.name,
+      action: "Rename",
+    };
     const name = await ask(question);
     if (name && name !== row.name) await this.#change(row, { action: "name", name });
   }
@@ -108,8 +131,10 @@ export class Details {
 
   async #block(user, active) {
     const { people } = this.#world;
-    const text = "They can no longer write to you directly or see whether you are here. Groups and the support team go on.";
-    if (active && !(await ask({ title: `Block ${people.nameOf(user)}?`, text, action: "Block", isGrave: true }))) return;
+    const text =
+      "They can no longer write to you directly or see whether you are here. Groups and the support team go on.";
+    if (active && !(await ask({ title: `Block ${people.nameOf(user)}?`, text, action: "Block", isGrave: true })))
+      return;
     await people.block(user, active).catch(complain);
   }
 
@@ -117,13 +142,19 @@ export class Details {
     const { client, people } = this.#world;
     const name = people.nameOf(user);
     const question = active
-      ? { title: `Ban ${name}?`, text: "They are signed out everywhere at once and cannot come back until the ban is lifted.", action: "Ban" }
+      ? {
+          title: `Ban ${name}?`,
+          text: "They are signed out everywhere at once and cannot come back until the ban is lifted.",
+          action: "Ban",
+        }
       : { title: `Lift the ban of ${name}?`, text: "They can sign in again.", action: "Lift the ban" };
     const more = active ? { field: "Reason, for the record", isOptional: true, isGrave: true } : {};
     const answer = await ask({ ...question, ...more });
     if (answer === undefined) return;
     const reason = typeof answer === "string" && answer !== "" ? answer : undefined;
-    await client.ban(user, active, reason).then(() => note(active ? `${name} is banned.` : `${name} may come back.`), complain);
+    await client
+      .ban(user, active, reason)
+      .then(() => note(active ? `${name} is banned.` : `${name} may come back.`), complain);
   }
 
   /** Changes the group: what comes of it is told by its message. */

@@ -21,7 +21,9 @@ export function writing(users, row, people) {
   if (users.length === 0) return "";
   if (row.kind === "direct") return "typing …";
   const names = users.slice(0, 2).map((user) => people.nameOf(user));
-  return users.length > 2 ? "several people are typing …" : `${listed(names)} ${users.length > 1 ? "are" : "is"} typing …`;
+  return users.length > 2
+    ? "several people are typing …"
+    : `${listed(names)} ${users.length > 1 ? "are" : "is"} typing …`;
 }
 
 /** Shows the head of this conversation. */

@@ -10,7 +10,6 @@ const NEAR = 300;
 /** How long changes gather before the list is read again, in milliseconds. */
 const GATHER = 200;
 
-const FILTERS = ["open", "mine", "all", "closed"];
 const EMPTY = {
   chats: ["No conversations yet", "Start one: you need the id or e-mail address of a person."],
   open: ["Nobody is waiting", "Talks that nobody answers yet appear here."],
@@ -28,7 +27,7 @@ export class List {
   #rereading;
   #listening = new AbortController();
 
-  /** @param {{ client, keep, rows, people, typers }} world @param {(row: object) => void} open */
+  /** @param {{ client, keep, rows, people, typers, deliveries }} world @param {(row: object) => void} open */
   constructor(world, open) {
     this.#world = world;
     this.#open = open;
@@ -38,8 +37,12 @@ export class List {
     }
     byId("search").addEventListener("input", () => this.#search(byId("search").value), { signal });
     byId("rows").addEventListener("scroll", () => this.#loadIfNear(), { signal });
-    byId("tabs").addEventListener("click", ({ target }) => this.#choose(target.closest("button")?.dataset.view), { signal });
-    byId("filters").addEventListener("click", ({ target }) => this.#choose(target.closest("button")?.dataset.view), { signal });
+    byId("tabs").addEventListener("click", ({ target }) => this.#choose(target.closest("button")?.dataset.view), {
+      signal,
+    });
+    byId("filters").addEventListener("click", ({ target }) => this.#choose(target.closest("button")?.dataset.view), {
+      signal,
+    });
     byId("search").value = "";
     this.show();
   }
@@ -149,8 +152,9 @@ export class List {
   }
 
   #took(taken) {
-    const { rows, people } = this.#world;
+    const { rows, people, deliveries } = this.#world;
     people.learn(taken);
+    for (const { conversation, last_seq, unread } of taken) if (unread > 0) deliveries.reached(conversation, last_seq);
     for (const conversation of rows.put(taken)) this.reread(conversation);
     this.#watch();
   }
@@ -177,7 +181,8 @@ export class List {
     const isInbox = view !== "chats";
     byId("tabs").hidden = client.role !== "admin" || client.lacks("inbox");
     byId("filters").hidden = !isInbox;
-    for (const tab of byId("tabs").children) tab.setAttribute("aria-pressed", String((tab.dataset.view !== "chats") === isInbox));
+    for (const tab of byId("tabs").children)
+      tab.setAttribute("aria-pressed", String((tab.dataset.view !== "chats") === isInbox));
     for (const tab of byId("filters").children) tab.setAttribute("aria-pressed", String(tab.dataset.view === view));
     const shown = this.shown();
     const context = { ...this.#world, open: keep.open?.conversation };
@@ -194,7 +199,8 @@ export class List {
     const { isLoaded, isLoading } = this.#source(view);
     byId("empty").hidden = !isEmpty || !isLoaded;
     byId("list-loading").hidden = !isLoading && (isLoaded || !isEmpty);
-    const [title, text] = this.#query === "" ? EMPTY[view] : ["Nothing found", "Only what is loaded is searched: scroll to load more."];
+    const [title, text] =
+      this.#query === "" ? EMPTY[view] : ["Nothing found", "Only what is loaded is searched: scroll to load more."];
     say(byId("empty-title"), title);
     say(byId("empty-text"), text);
     byId("empty-new").hidden = view !== "chats" || this.#query !== "";
@@ -209,8 +215,6 @@ export class List {
     say(byId("inbox-count"), String(waiting));
   }
 }
-
-export { FILTERS };
 
 /** A row without what makes it a frame. */
 function plain({ type, ...row }) {

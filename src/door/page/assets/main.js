@@ -43,7 +43,7 @@ function chat(who) {
       if (detail.state !== "stopped") return;
       view.close();
       byId("chat").hidden = true;
-      done(detail.code === undefined ? "" : (detail.reason || `The server closed the connection (${detail.code}).`));
+      done(detail.code === undefined ? "" : detail.reason || `The server closed the connection (${detail.code}).`);
     });
     byId("sign-out").onclick = () => {
       client.stop();

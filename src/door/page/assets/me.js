@@ -1,6 +1,6 @@
 // Who is signed in, and what they can do with themselves.
 
-import { avatar } from "./avatar.js";
+import { avatar, update } from "./avatar.js";
 import { note } from "./note.js";
 import { byId, say } from "./view.js";
 
@@ -8,7 +8,9 @@ const ROLES = { user: "", admin: "Agent", service: "Service" };
 
 export function showMe({ client, people }) {
   const { user, role } = client;
-  byId("my-face").replaceChildren(avatar(user, people.nameOf(user)));
+  if (user === undefined) return;
+  if (!byId("my-face").firstChild) byId("my-face").append(avatar(user, people.nameOf(user)));
+  update(byId("my-face").firstChild, user, people.nameOf(user));
   say(byId("me"), people.nameOf(user));
   say(byId("my-role"), ROLES[role] ?? "");
   byId("my-role").hidden = !ROLES[role];

@@ -12,10 +12,19 @@ export function showMembers(row, world, change) {
   say(byId("members-count"), String(row.member_count ?? row.members.length));
   byId("add-member").hidden = !manages;
   byId("add-member").onclick = () => add(change);
-  const inOrder = [...row.members].sort((one, other) => rank(one) - rank(other) || (people.nameOf(one.user) < people.nameOf(other.user) ? -1 : 1));
+  const inOrder = [...row.members].sort(
+    (one, other) => rank(one) - rank(other) || (people.nameOf(one.user) < people.nameOf(other.user) ? -1 : 1),
+  );
   arrange(byId("members"), inOrder, {
     keyOf: ({ user }) => user,
-    make: ({ user }) => element("li", "member", avatar(user, people.nameOf(user)), element("span", "member-text"), element("span", "member-menu")),
+    make: ({ user }) =>
+      element(
+        "li",
+        "member",
+        avatar(user, people.nameOf(user)),
+        element("span", "member-text"),
+        element("span", "member-menu"),
+      ),
     update(made, member) {
       const { user, role } = member;
       const name = people.nameOf(user);
@@ -48,18 +57,32 @@ function menu({ user, role }, name, change) {
   const summary = element("summary", "icon-button", icon("more"), unseen(`What to do with ${name}`));
   const items = element("div", "menu-items");
   const other = role === "owner" ? "member" : "owner";
-  items.append(button(other === "owner" ? "Make an owner" : "No longer an owner", () => change({ action: "role", user, role: other })));
+  items.append(
+    button(other === "owner" ? "Make an owner" : "No longer an owner", () =>
+      change({ action: "role", user, role: other }),
+    ),
+  );
   items.append(button("Remove from the group", () => remove(user, name, change), "grave-text"));
   made.append(summary, items);
   return made;
 }
 
 async function remove(user, name, change) {
-  const question = { title: `Remove ${name}?`, text: "They keep what they saw until now and see nothing further.", action: "Remove", isGrave: true };
+  const question = {
+    title: `Remove ${name}?`,
+    text: "They keep what they saw until now and see nothing further.",
+    action: "Remove",
+    isGrave: true,
+  };
   if (await ask(question)) change({ action: "remove", user });
 }
 
 async function add(change) {
-  const user = await ask({ title: "Add a person", text: "Everybody in the group sees that they were added.", field: "Their user id", action: "Add" });
+  const user = await ask({
+    title: "Add a person",
+    text: "Everybody in the group sees that they were added.",
+    field: "Their user id",
+    action: "Add",
+  });
   if (user) change({ action: "add", user });
 }

@@ -41,5 +41,5 @@ function failed(entry, client, edit) {
 
 function met({ messages, more }) {
   const count = more ? `more than ${messages.length} messages` : counted(messages.length, "message");
-  return `Not sent: meanwhile ${count} came that you had not seen. They are above.`;
+  return `Not sent: meanwhile ${count} came that you had not seen.`;
 }

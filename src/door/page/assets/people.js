@@ -23,11 +23,14 @@ export class People extends EventTarget {
 
   /** Takes names, and who is here, from rows. */
   learn(rows) {
+    const before = this.#names.size;
     for (const { user, name, online, last_seen } of rows.flatMap((row) => row.members)) {
       if (name && name !== user) this.#names.set(user, name);
       // What is watched is told as it changes: newer than any list.
-      if (online !== undefined && !this.#watched.split(" ").includes(user)) this.#known.set(user, { online, last_seen });
+      if (online !== undefined && !this.#watched.split(" ").includes(user))
+        this.#known.set(user, { online, last_seen });
     }
+    if (this.#names.size !== before) this.#changed();
   }
 
   named(user, name) {

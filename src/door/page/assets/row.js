@@ -24,7 +24,7 @@ export function updateRow(item, row, { client, keep, rows, people, typers, open 
   const isOnline = row.kind !== "group" && people.isOnline(face);
   const typing = writing(typers.in(row.conversation), row, people);
   const draft = row.conversation === open ? "" : keep.draft(row.conversation);
-  const preview = typing || (draft ? `Draft: ${draft}` : previewOf(row, client.user, people));
+  const preview = typing || (draft ? `Draft: ${draft}` : previewOf(row, client.user, people, rows.peer(row)));
   const holder = rows.isDesk(row) ? holderOf(row, client.user, people) : "";
   const time = row.last ? shortTime(row.last.at) : "";
   const isOpen = row.conversation === open;
@@ -45,10 +45,10 @@ export function updateRow(item, row, { client, keep, rows, people, typers, open 
 }
 
 /** The last message, with its writer where that is not plain. */
-function previewOf({ kind, last, members, isNew }, me, people) {
+function previewOf({ kind, last, members, isNew }, me, people, peer) {
   if (!last) return isNew ? "Write the first message" : "";
   if (last.event) return describe(last.event, last.from, (user) => people.called(user)) ?? "";
-  const isPlain = kind === "direct" && last.from !== me;
+  const isPlain = kind !== "group" && last.from === peer && peer !== me;
   const text = last.text.replace(/\s+/g, " ");
   return isPlain || members.length === 1 ? text : `${people.called(last.from)}: ${text}`;
 }

@@ -28,7 +28,7 @@ export class Rows extends EventTarget {
     this.#changed();
   }
 
-  /** Rows as the server gave them. What a message has told since is newer. Answers those that are already out of date. */
+  /** Rows as the server gave them. What messages have told since is newer. Answers those that are out of date. */
   put(rows) {
     const stale = [];
     for (const row of rows) {
@@ -73,7 +73,7 @@ export class Rows extends EventTarget {
     const { seq, from, at, text, event } = message;
     Object.assign(row, { last_seq: seq, last: { seq, from, at, text, event } });
     if (!this.isOurs(row, from)) row.unread += 1;
-    if (event?.kind === "named") row.name = event.name;
+    if (event) happened(row, event, from, this.me.user);
     this.#changed();
     return isNext && !row.isNew && !changesMembers(event);
   }
@@ -162,6 +162,18 @@ export function activity(row) {
 /** Assignments are counted: the later one is true, in whatever order they come. */
 function later(known, told) {
   return (known?.change ?? 0) > (told.change ?? Infinity) ? known : told;
+}
+
+/** What an event makes of a group's row; who and how many are in it is read again after that. */
+function happened(row, { kind, user, name, role }, from, me) {
+  const gone = kind === "left" ? from : kind === "removed" ? user : undefined;
+  const isKnown = row.members.some((member) => member.user === user);
+  if (kind === "named") row.name = name;
+  if (kind === "added" && !isKnown) row.members = [...row.members, { user, name: user }];
+  if (kind === "role") row.members = row.members.map((member) => (member.user === user ? { ...member, role } : member));
+  if (gone !== undefined) row.members = row.members.filter((member) => member.user !== gone);
+  if (gone === me) row.isLeft = true;
+  if (kind === "added" && user === me) row.isLeft = false;
 }
 
 function changesMembers(event) {

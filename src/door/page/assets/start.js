@@ -23,7 +23,11 @@ export class Start {
     on("group-cancel", "click", () => byId("group").close());
     on("group-form", "submit", (event) => this.#make(event));
     on("group-add", "click", () => this.#add());
-    on("group-whom", "keydown", (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), this.#add()));
+    on(
+      "group-whom",
+      "keydown",
+      (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), this.#add()),
+    );
   }
 
   #show() {
@@ -73,13 +77,26 @@ export class Start {
   async #direct({ user, name }) {
     const { client } = this.#world;
     const conversation = await directConversation(client.user, user);
-    const members = user === client.user ? [{ user, name }] : [{ user: client.user, name: client.user }, { user, name }];
+    const members =
+      user === client.user
+        ? [{ user, name }]
+        : [
+            { user: client.user, name: client.user },
+            { user, name },
+          ];
     return { conversation, kind: "direct", members };
   }
 
   async #desk({ user, name }) {
     const conversation = await supportConversation(user);
-    return { conversation, kind: "support", members: [{ user, name }, { user: TEAM, name: TEAM }] };
+    return {
+      conversation,
+      kind: "support",
+      members: [
+        { user, name },
+        { user: TEAM, name: TEAM },
+      ],
+    };
   }
 
   async #toTeam() {
@@ -113,7 +130,8 @@ export class Start {
       for (const text of texts) {
         const person = await this.#find(text);
         this.#world.people.named(person.user, person.name);
-        if (person.user !== this.#world.client.user && !this.#people.includes(person.user)) this.#people.push(person.user);
+        if (person.user !== this.#world.client.user && !this.#people.includes(person.user))
+          this.#people.push(person.user);
       }
       field.value = "";
     } catch (error) {
@@ -146,7 +164,12 @@ export class Start {
     const members = this.#people;
     byId("group-make").disabled = true;
     try {
-      const conversation = await client.group({ action: "create", name, members, history: byId("group-history").checked });
+      const conversation = await client.group({
+        action: "create",
+        name,
+        members,
+        history: byId("group-history").checked,
+      });
       byId("group").close();
       const row = (user) => ({ user, name: user, ...(user === client.user ? { role: "owner" } : {}) });
       this.#open({ conversation, kind: "group", name, members: [client.user, ...members].map(row) });
@@ -160,5 +183,7 @@ export class Start {
 
 /** Offers these ids while one is written. */
 function suggest(users) {
-  byId("known-people").replaceChildren(...users.slice(0, 200).map((user) => Object.assign(element("option", ""), { value: user })));
+  byId("known-people").replaceChildren(
+    ...users.slice(0, 200).map((user) => Object.assign(element("option", ""), { value: user })),
+  );
 }

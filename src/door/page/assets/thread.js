@@ -41,7 +41,10 @@ export class Thread {
     this.#typers = typers;
     this.conversation = row.conversation;
     this.#unreadAtFirst = row.unread;
-    this.#composer = new Composer(keep, { submit: (text) => this.#submit(text), typed: (isEmpty) => this.#typed(isEmpty) });
+    this.#composer = new Composer(keep, {
+      submit: (text) => this.#submit(text),
+      typed: (isEmpty) => this.#typed(isEmpty),
+    });
     this.#bubbles = new Bubbles(byId("messages"), {
       isOurs: (from) => rows.isOurs(this.row, from),
       isMine: (from) => from === client.user,
@@ -138,8 +141,7 @@ export class Thread {
   }
 
   #whyClosed(row) {
-    const { user } = this.#client;
-    if (row.kind === "group" && !row.members.some((member) => member.user === user) && row.members.length >= (row.member_count ?? 0)) {
+    if (row.kind === "group" && row.isLeft) {
       return "You are no longer a member of this group.";
     }
     if (row.kind === "direct" && this.#people.isBlocked(this.#rows.peer(row))) {

@@ -18,7 +18,8 @@ export class Ticks {
 
   /** What can be said of the message at this place, if these are all whom it is for. */
   stateOf(seq, others) {
-    const all = (reached) => others.length > 0 && others.every((user) => (this.#cursors.get(user)?.[reached] ?? 0) >= seq);
+    const all = (reached) =>
+      others.length > 0 && others.every((user) => (this.#cursors.get(user)?.[reached] ?? 0) >= seq);
     if (all("read")) return "read";
     return all("delivered") ? "delivered" : "sent";
   }

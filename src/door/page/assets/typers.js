@@ -20,7 +20,11 @@ export class Typers extends EventTarget {
     if (user === this.#client.user) return;
     const key = `${conversation} ${user}`;
     clearTimeout(this.#writing.get(key));
-    if (active) this.#writing.set(key, setTimeout(() => this.stopped(conversation, user), expires_ms));
+    if (active)
+      this.#writing.set(
+        key,
+        setTimeout(() => this.stopped(conversation, user), expires_ms),
+      );
     else this.#writing.delete(key);
     this.#changed(conversation);
   }
