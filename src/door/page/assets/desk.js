@@ -38,7 +38,7 @@ function actions(row, rows, client) {
   const { conversation } = row;
   const { state, agent } = row.assignment;
   const change = (action, more = {}) => changeDesk({ conversation, action, ...more }, rows, client);
-  const close = button("Close", () => change("close"), "small");
+  const close = button("Close", () => change("close", { from: agent ?? undefined }), "small");
   if (state === "closed") return [button("Reopen", () => change("reopen"), "small")];
   if (state === "open") return [button("Claim", () => change("claim"), "small primary"), close];
   if (agent !== rows.me.user) return [button("Take over", () => change("claim", { from: agent }), "small"), close];

@@ -106,7 +106,7 @@ function isAnswer(asked, frame, selves) {
     case "presence":
       return asked.users.every((user) => frame.users.some((known) => known.user === user));
     case "assignment":
-      return isSame && frame.by === selves[0] && frame.state === STATES[asked.action];
+      return isSame && isMadeBy(asked, frame, selves[0]);
     case "blocked":
     case "banned":
       return isSame && frame.user === asked.user;
@@ -115,10 +115,14 @@ function isAnswer(asked, frame, selves) {
   }
 }
 
-/** What a claim makes of a conversation. */
-const STATES = { claim: "claimed", pass: "claimed", free: "open", close: "closed", reopen: "open" };
+/** Whether a talk stands as a claim asks for: then it does not matter whether it was made so just now. */
+function isMadeBy({ action, to }, { state, agent }, self) {
+  if (action === "claim" || action === "pass") return state === "claimed" && agent === (to ?? self);
+  return state === (action === "close" ? "closed" : "open");
+}
 
 /** Cursors that were not taken are refused one by one, each with its conversation: those are not about a request. */
 function isAbout(asked, error) {
+  if (error.code === "conflict" && asked.type !== "claim") return false;
   return error.code === "bad_frame" || error.conversation === asked.conversation;
 }

@@ -70,6 +70,7 @@ export class Start {
     let found = isId ? await asked({ user: text }) : undefined;
     if (text.includes("@") && (!found || found.code === "forbidden")) found = await asked({ email: text });
     if (found.code === "bad_frame") return { user: checkUserId(text), name: text };
+    if (found.code === "forbidden") throw new Error("Nobody of that id or address has been here yet.");
     if (found instanceof Error) throw found;
     return found;
   }
