@@ -24,7 +24,9 @@ const come = (name, at) => {
   const ports = [...nodes.slice(at % nodes.length), ...nodes.slice(0, at % nodes.length)];
   return Person.come(browser, { name, token: tokens[name], ports });
 };
-const [sue, tom, ...people] = await Promise.all(["sue", "tom", ...PEOPLE].map(come));
+const all = [];
+for (const [at, name] of ["sue", "tom", ...PEOPLE].entries()) all.push(await come(name, at));
+const [sue, tom, ...people] = all;
 const written = new Map(people.map((person) => [person.id, []]));
 
 /** Somebody writes into the talk of this person. */
