@@ -12,7 +12,7 @@ export const NAMES = {
   sue: "Sue Park",
   tom: "Tom Baker",
 };
-const HERE = new Set(["bob", "dee", "sue"]);
+const HERE = new Set(["ann", "bob", "dee", "sue"]);
 
 export const id = (number) => number.toString(16).padStart(32, "0");
 

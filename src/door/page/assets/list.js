@@ -162,9 +162,11 @@ export class List {
   /** Watches whom the list shows first, and the members of the open group. */
   #watch() {
     const { rows, people, keep } = this.#world;
-    const latest = rows.all().sort((one, other) => activity(other) - activity(one));
+    // Only with whom something was said may be watched: as soon as it is, the list is another one.
+    const begun = rows.all().filter((row) => !row.isNew);
+    const latest = begun.sort((one, other) => activity(other) - activity(one));
     const open = rows.get(keep.open?.conversation);
-    const users = [...(open?.members ?? []).map(({ user }) => user), ...latest.map((row) => rows.peer(row))];
+    const users = [...(open && !open.isNew ? open.members : []).map(({ user }) => user), ...latest.map((row) => rows.peer(row))];
     people.watch(users);
   }
 

@@ -14,16 +14,24 @@ export function showMe({ client, people }) {
   say(byId("me"), people.nameOf(user));
   say(byId("my-role"), ROLES[role] ?? "");
   byId("my-role").hidden = !ROLES[role];
-  byId("appear").onclick = () => appear(client);
+  byId("appear").onclick = () => appear(client, people);
+  const known = people.presence(user);
+  if (known) showAppearance(!known.online);
 }
 
-async function appear(client) {
+/** Whoever is here and is said not to be appears offline. */
+function showAppearance(offline) {
+  byId("appear").setAttribute("aria-checked", String(offline));
+  byId("my-face").classList.toggle("away", offline);
+}
+
+async function appear(client, people) {
   const box = byId("appear");
   const wished = box.getAttribute("aria-checked") !== "true";
   try {
     const { offline } = await client.appear(wished);
-    box.setAttribute("aria-checked", String(offline));
-    byId("my-face").classList.toggle("away", offline);
+    people.heard({ users: [{ user: client.user, online: !offline }] });
+    showAppearance(offline);
     note(offline ? "Others see you as offline." : "Others see when you are here.");
   } catch ({ code, message }) {
     if (code === "bad_frame") byId("appear").hidden = true;

@@ -70,7 +70,8 @@ export class People extends EventTarget {
 
   /** Watches these from now on, the most important first. */
   watch(users) {
-    this.#wanted = [...new Set(users)].filter((user) => user && user !== this.#client.user).slice(0, WATCHED_MAX);
+    // Oneself tells whether one appears offline.
+    this.#wanted = [...new Set([this.#client.user, ...users])].filter(Boolean).slice(0, WATCHED_MAX);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tell(), GATHER);
   }
