@@ -24,9 +24,10 @@ macro_rules! asset {
 }
 
 /// Everything that the page loads.
-pub(super) const ASSETS: [Asset; 43] = [
+pub(super) const ASSETS: [Asset; 44] = [
     asset!("ask.js", SCRIPT),
     asset!("avatar.js", SCRIPT),
+    asset!("back.js", SCRIPT),
     asset!("banner.js", SCRIPT),
     asset!("base.css", STYLE),
     asset!("bubbles.js", SCRIPT),

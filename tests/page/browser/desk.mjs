@@ -226,6 +226,46 @@ await ann.shot("new-group");
 await ann.page.click("#group-cancel");
 ann.hasNoErrors();
 
+// Long lists and long talks come in pages, as one scrolls, and what is looked at stays where it is.
+const long = new Server("ann", "user");
+const lines = Array.from({ length: 130 }, (_, at) => ["bob", 2_000 - at, `Line ${at + 1}, ${"word ".repeat(at % 9)}`]);
+long.has({ conversation: id(1), kind: "direct", members: members("ann", "bob") }, ...lines);
+for (let number = 2; number <= 45; number += 1) {
+  const people = [...members("ann"), { user: `person-${number}`, name: `Person ${number}`, online: false }];
+  long.has({ conversation: id(number), kind: "direct", members: people }, [
+    `person-${number}`,
+    3_000 + number,
+    "Hello",
+  ]);
+}
+const reader = await at(long);
+await reader.until(() => document.querySelectorAll("#conversations li").length === 20);
+for (const count of [40, 45]) {
+  await reader.page.evaluate(() => (document.querySelector("#rows").scrollTop = 1e6));
+  await reader.until((count) => document.querySelectorAll("#conversations li").length === count, count);
+}
+assert.equal(new Set(await titles(reader)).size, 45);
+await reader.page.fill("#search", "person 33");
+await reader.until(() => document.querySelectorAll("#conversations li").length === 1);
+await reader.page.fill("#search", "nobody of that name");
+await reader.until(() => document.querySelector("#empty-title").textContent === "Nothing found");
+await reader.page.fill("#search", "");
+await reader.open("Bob Moreau");
+await reader.until(() => document.querySelectorAll("#messages li").length === 50);
+const before = await reader.page.evaluate(() => {
+  document.querySelector("#scroll").scrollTop = 200;
+  return Math.round(document.querySelector('[data-seq="81"] .bubble').getBoundingClientRect().bottom);
+});
+await reader.until(() => document.querySelectorAll("#messages li").length >= 100);
+const after = await reader.page.evaluate(() =>
+  Math.round(document.querySelector('[data-seq="81"] .bubble').getBoundingClientRect().bottom),
+);
+assert.ok(Math.abs(after - before) <= 60, `what is looked at stays where it is: ${before}, ${after}`);
+await reader.page.evaluate(() => (document.querySelector("#scroll").scrollTop = 0));
+await reader.until(() => document.querySelectorAll("#messages li").length === 130);
+reader.hasNoErrors();
+step("long lists and long talks come in pages");
+
 // In the dark, and on a phone.
 const dark = await at(home(), { isDark: true });
 await dark.open("Lake trip");
@@ -243,6 +283,9 @@ await phone.open("Cyrus Vance");
 await claimed(phone, "Tom Baker answers here.");
 await phone.isAccessible("a talk on a phone, dark");
 await phone.shot("phone-talk");
+await phone.page.goBack();
+await phone.page.waitForSelector("#conversations .row >> nth=4");
+assert.equal(await phone.page.isVisible("#thread"), false, "the browser's way back leads to the list");
 for (const person of [dark, phone]) person.hasNoErrors();
 step("axe finds nothing in the dark and on a phone");
 

@@ -101,10 +101,7 @@ export class Server {
           policy: "open",
         };
       case "conversations":
-        return {
-          type: "conversations",
-          conversations: this.rows.filter(({ kind }) => this.role === "user" || kind !== "support"),
-        };
+        return { type: "conversations", ...this.#list(frame.behind) };
       case "inbox":
         return {
           type: "inbox",
@@ -116,8 +113,7 @@ export class Server {
         return {
           type: "history",
           conversation: frame.conversation,
-          messages: this.#texts.get(frame.conversation) ?? [],
-          more: false,
+          ...this.#page(frame),
         };
       case "receipts":
         return {
@@ -167,6 +163,19 @@ export class Server {
     const texts = this.#texts.get(conversation);
     texts.push({ conversation, seq: texts.length + 1, id: "2".repeat(24), from: this.user, key, at: Date.now(), text });
     return texts.length;
+  }
+
+  /** Rows behind one, latest first: 20 at once. */
+  #list(behind = -1) {
+    const own = this.rows.filter(({ kind }) => this.role === "user" || kind !== "support");
+    const from = Number(behind) + 1;
+    const conversations = own.sort((one, other) => other.last.at - one.last.at).slice(from, from + 20);
+    return { conversations, next: from + 20 < own.length ? String(from + 19) : undefined };
+  }
+
+  #page({ conversation, before = Infinity, limit = 100 }) {
+    const earlier = (this.#texts.get(conversation) ?? []).filter(({ seq }) => seq < before);
+    return { messages: earlier.slice(-limit), more: earlier.length > limit };
   }
 
   #passes({ assignment }, filter) {

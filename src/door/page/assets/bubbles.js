@@ -3,6 +3,7 @@
 import { avatar } from "./avatar.js";
 import { describe } from "./events.js";
 import { clockTime, dayName, dayOf } from "./format.js";
+import { SYSTEM } from "./ids.js";
 import { withLinks } from "./links.js";
 import { element, unseen } from "./view.js";
 
@@ -148,7 +149,7 @@ export class Bubbles {
   #bubble(item, { isFirst, isLast, name }) {
     const { message, shown } = item;
     const isOurs = this.#who.isOurs(message.from);
-    const isNamed = this.#who.showsNames() && !this.#who.isMine(message.from);
+    const isNamed = (this.#who.showsNames() || message.from === SYSTEM) && !this.#who.isMine(message.from);
     shown.className = `message ${isOurs ? "ours" : "theirs"}${isFirst ? " first" : ""}${isLast ? " last" : ""}`;
     const bubble = element("div", "bubble");
     if (isNamed && isFirst) bubble.append(element("span", "writer", name));

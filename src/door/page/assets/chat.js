@@ -1,5 +1,6 @@
 // The page while somebody is signed in: brings what the client tells to the list and to the open conversation.
 
+import { Back } from "./back.js";
 import { Deliveries } from "./deliveries.js";
 import { Details } from "./details.js";
 import { List } from "./list.js";
@@ -22,6 +23,7 @@ export class Chat {
   #list;
   #details;
   #deliveries;
+  #back;
   #thread;
   #listening = new AbortController();
   #minute;
@@ -35,7 +37,8 @@ export class Chat {
     this.#list = new List(this.#world, (row) => this.open(row));
     this.#details = new Details(this.#world);
     new Start(this.#world, (row) => this.open(row), this.#listening.signal);
-    new Shortcuts({ step: (by) => this.#step(by), leave: () => this.#leave() }, this.#listening.signal);
+    this.#back = new Back(() => this.#leave(), this.#listening.signal);
+    new Shortcuts({ step: (by) => this.#step(by), leave: () => this.#escape() }, this.#listening.signal);
     this.#showNothing();
     this.#hear();
     this.#minute = setInterval(() => this.#refresh(), MINUTE);
@@ -64,6 +67,7 @@ export class Chat {
     byId("thread").hidden = false;
     byId("nothing-open").hidden = true;
     byId("chat").dataset.view = "thread";
+    this.#back.opened();
     this.#thread = new Thread(this.#world, rows.get(conversation));
     if (kind === "group") this.#list.reread(conversation);
     this.#details.show(conversation);
@@ -89,7 +93,7 @@ export class Chat {
     listen(this.#client, "reset", () => this.#onReset());
     for (const source of [rows, people, typers]) listen(source, "change", () => this.#refresh());
     listen(document, "visibilitychange", () => this.#thread?.readIfSeen());
-    listen(byId("back"), "click", () => this.#leave());
+    listen(byId("back"), "click", () => this.#escape());
     listen(byId("open-details"), "click", () => this.#details.toggle());
   }
 
@@ -149,10 +153,14 @@ export class Chat {
     if (next) this.open(next);
   }
 
+  /** Closes what is on top: the details, or the thread. */
+  #escape() {
+    if (!this.#details.hide() && this.#thread) this.#back.leave();
+  }
+
   /** Back to the list. */
   #leave() {
     const { conversation } = this.#thread ?? {};
-    if (this.#details.hide()) return;
     this.#thread?.close();
     this.#thread = undefined;
     this.#keep.open = undefined;

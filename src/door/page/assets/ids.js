@@ -3,6 +3,9 @@
 /** The one member of a support conversation besides the person who asks. */
 export const TEAM = "team";
 
+/** What no person wrote is from here. */
+export const SYSTEM = "system";
+
 /** The text, if it is a user id. */
 export function checkUserId(text) {
   if (!/^[A-Za-z0-9_.@|:+-]{1,64}$/.test(text)) {

@@ -166,7 +166,10 @@ export class List {
     const begun = rows.all().filter((row) => !row.isNew);
     const latest = begun.sort((one, other) => activity(other) - activity(one));
     const open = rows.get(keep.open?.conversation);
-    const users = [...(open && !open.isNew ? open.members : []).map(({ user }) => user), ...latest.map((row) => rows.peer(row))];
+    const users = [
+      ...(open && !open.isNew ? open.members : []).map(({ user }) => user),
+      ...latest.map((row) => rows.peer(row)),
+    ];
     people.watch(users);
   }
 

@@ -1,6 +1,6 @@
 // Who people are and whether they are here.
 
-import { TEAM } from "./ids.js";
+import { SYSTEM, TEAM } from "./ids.js";
 
 /** How long changes gather before the server is told whom we watch, in milliseconds. */
 const GATHER = 300;
@@ -40,6 +40,7 @@ export class People extends EventTarget {
   /** What to call somebody. */
   nameOf(user) {
     if (user === TEAM) return "Support team";
+    if (user === SYSTEM) return "System";
     return this.#names.get(user) ?? user;
   }
 
