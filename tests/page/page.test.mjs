@@ -40,6 +40,25 @@ test("a message makes its row the latest, and unread unless it is one's own", ()
   assert.equal(rows.message(message(1, "cy", OTHER)), false, "a row that is not here");
 });
 
+test("what happens to a group is not unread, and changes who is in it", () => {
+  const rows = new Rows(ann);
+  rows.put([direct({ kind: "group", name: "Trip", members: members("ann", "bob") })]);
+  const happens = (seq, event, from = "bob") => rows.message({ ...message(seq, from), text: "", event });
+  assert.equal(happens(5, { kind: "added", user: "cy" }), false, "how many are in it is read again");
+  assert.equal(happens(6, { kind: "named", name: "Lake" }), true);
+  happens(7, { kind: "role", user: "cy", role: "owner" });
+  happens(8, { kind: "left" });
+  const { unread, name, members: left, isLeft } = rows.get(TALK);
+  assert.deepEqual(
+    [unread, name, left.map(({ user, role }) => `${user} ${role ?? ""}`), isLeft],
+    [2, "Lake", ["ann ", "cy owner"], undefined],
+  );
+  happens(9, { kind: "removed", user: "ann" }, "cy");
+  assert.equal(rows.get(TALK).isLeft, true);
+  happens(20, { kind: "added", user: "ann" }, "cy");
+  assert.equal(rows.get(TALK).isLeft, false);
+});
+
 test("a row that was on its way while a message came does not undo it", () => {
   const rows = new Rows(ann);
   rows.put([direct()]);

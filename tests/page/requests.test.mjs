@@ -132,6 +132,20 @@ test("a group is made by a message, which is sent again until it is stored", asy
   assert.deepEqual([shown.text, shown.event.kind, shown.event.name], ["", "created", "Trip"]);
 });
 
+test("who is added again is shown what comes from there on, though places are missing in between", async () => {
+  const world = new World();
+  const client = await world.online({ saved: { as_of: "as-of-0", cursors: { [TALK]: 4 } } });
+  world.socket.say(message(5, "bob", { text: "", event: { kind: "removed", user: "ann" } }));
+  world.socket.say(message(12, "bob", { text: "", event: { kind: "added", user: "ann" } }));
+  world.socket.say(message(13, "bob"));
+  world.socket.say(message(13, "bob"));
+  assert.deepEqual(
+    client.messages().map(({ seq }) => seq),
+    [5, 12, 13],
+  );
+  assert.deepEqual(client.saved().cursors, { [TALK]: 13 });
+});
+
 test("a refused change of a group fails and is forgotten", async () => {
   const world = new World();
   const client = await world.online();

@@ -72,7 +72,7 @@ export class Bubbles {
   firstOfUnread(count) {
     let left = count;
     for (const { message } of [...this.#items].reverse()) {
-      if (!this.#who.isOurs(message.from)) left -= 1;
+      if (this.#isUnread(message)) left -= 1;
       if (left <= 0) return message.seq;
     }
     return undefined;
@@ -94,7 +94,12 @@ export class Bubbles {
 
   /** How many messages of others stand behind this one. */
   countBehind(seq) {
-    return this.#items.filter(({ message }) => message.seq > seq && !this.#who.isOurs(message.from)).length;
+    return this.#items.filter(({ message }) => message.seq > seq && this.#isUnread(message)).length;
+  }
+
+  /** Whether it counts as unread until it is read: what happened to a group does not. */
+  #isUnread({ from, event }) {
+    return !event && !this.#who.isOurs(from);
   }
 
   /** The place of this seq among the items, or where it would be. Nearly always the end. */

@@ -307,6 +307,8 @@ export class Client extends EventTarget {
   #arrived({ type, ...message }) {
     // Perhaps one of ours, whose `sent` was lost with an earlier connection, or is still to come.
     const isOurs = message.from === this.#user && this.#outbox.show(message.key);
+    const { kind, user } = message.event ?? {};
+    if (kind === "added" && user === this.#user) this.#places.jump(message.conversation, message.seq);
     if (this.#places.arrived(message.conversation, message.seq) || isOurs) this.#say("message", message);
     if (isOurs) this.#pendingChanged();
   }

@@ -72,7 +72,8 @@ export class Rows extends EventTarget {
     const isNext = message.seq === row.last_seq + 1 || row.isNew;
     const { seq, from, at, text, event } = message;
     Object.assign(row, { last_seq: seq, last: { seq, from, at, text, event } });
-    if (!this.isOurs(row, from)) row.unread += 1;
+    // What happened to a group is no message that waits to be read.
+    if (!event && !this.isOurs(row, from)) row.unread += 1;
     if (event) happened(row, event, from, this.me.user);
     this.#changed();
     return isNext && !row.isNew && !changesMembers(event);
