@@ -35,7 +35,8 @@ use super::services::{Mongo, Redis, RedisCluster};
 /// How long users of these nodes are taken for online after their last connection ended.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-const SECRET: &str = "a secret of the tests, long enough to count";
+/// What signs tokens here. Without a comma, which would make two of it in a setting.
+pub(crate) const SECRET: &str = "a secret of the tests that is long enough to count";
 
 /// What a cluster stands on, kept as long as the cluster.
 #[expect(dead_code, reason = "kept alive, not read, by most tests")]
