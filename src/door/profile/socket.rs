@@ -23,8 +23,9 @@ use crate::door::engineio::{self, EngineSocket, Opening, Outgoing};
 use crate::door::socketio::Connection;
 use crate::door::websocket::Fault as Broken;
 use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT};
-use crate::model::{ClientKey, Identity, StoreTime};
+use crate::model::{ClientKey, Identity, Refusal, StoreTime};
 use crate::session::{Gone, Incoming, Manners, Outward, Socket};
+use crate::wire::client::Hello;
 use crate::wire::socketio::{MAIN, disconnect};
 use crate::wire::{ClientFrame, Close};
 
@@ -39,6 +40,24 @@ enum Entry {
     Recovering,
     /// It is in.
     Inside,
+}
+
+/// A token that the client has shown and is not answered yet.
+struct Offered {
+    token: String,
+    /// Whether the client was somebody already.
+    is_refresh: bool,
+    callback: Option<u64>,
+}
+
+/// What came of looking something up for an input.
+enum Found {
+    /// The session is to do this; who wants to be called back about a message is, when it is stored.
+    Frame(ClientFrame, Option<u64>),
+    /// It is done.
+    Done(Option<u64>),
+    /// It was not done, in these words.
+    Refused(&'static str, Refusal, Option<u64>),
 }
 
 /// A client.
@@ -62,12 +81,14 @@ pub(super) struct ChatSocket {
     is_unflushed: bool,
     /// What is being put into words: what comes next waits for it.
     telling: Option<BoxFuture<'static, Vec<Bytes>>>,
-    /// A frame of the client's that something must be looked up for.
-    asking: Option<BoxFuture<'static, ClientFrame>>,
+    /// An input that something must be looked up for: the client is not read until then.
+    asking: Option<BoxFuture<'static, Found>>,
     /// Sends under way whose client wants to be called back.
     callbacks: Vec<(ClientKey, u64)>,
-    /// The same for a token.
-    token_callback: Option<u64>,
+    /// Tokens that are being looked at, in the order in which they are answered.
+    tokens: VecDeque<Offered>,
+    /// Somebody else's token: the session ends, and another one begins with it.
+    newcomer: Option<Offered>,
     sends: u64,
     typists: Typists,
     /// The session asked for a sign of life. Engine.IO sees to that by itself.
@@ -94,11 +115,23 @@ impl ChatSocket {
             telling: None,
             asking: None,
             callbacks: Vec::new(),
-            token_callback: None,
+            tokens: VecDeque::new(),
+            newcomer: None,
             sends: 0,
             typists: Typists::default(),
             is_alive: false,
         }
+    }
+
+    /// The client has become somebody else: the next session is theirs. False if it has not.
+    pub(super) fn begins_anew(&mut self) -> bool {
+        let Some(newcomer) = self.newcomer.take() else { return false };
+        let hello = ClientFrame::Hello(Hello { token: newcomer.token.clone(), resume: None });
+        self.asking = Some(Box::pin(std::future::ready(Found::Frame(hello, None))));
+        self.tokens = VecDeque::from([Offered { is_refresh: false, ..newcomer }]);
+        (self.viewer, self.outbox, self.shown) = (None, None, Shown::default());
+        (self.callbacks, self.typists) = (Vec::new(), Typists::default());
+        true
     }
 
     /// Ends the connection. A client comes back by itself unless it was put out.
@@ -175,9 +208,9 @@ impl Socket for ChatSocket {
             self.is_unflushed = false;
         }
         if let Some(asking) = &mut self.asking {
-            let frame = ready!(asking.as_mut().poll(cx));
+            let found = ready!(asking.as_mut().poll(cx));
             self.asking = None;
-            return Poll::Ready(Incoming::Frame(frame));
+            return Poll::Ready(self.on_found(found));
         }
         if self.replies.len() >= REPLIES_MAX {
             return Poll::Pending;

@@ -1,19 +1,27 @@
 //! What a client says, and what it means for its session.
 
+use std::future::ready;
+
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{ChatSocket, Entry};
+use super::{ChatSocket, Entry, Found, Offered};
+use crate::door::profile::Desk;
 use crate::door::profile::recovery::Shown;
-use crate::door::profile::render::{callback, event, insist};
+use crate::door::profile::render::{callback, event, soon};
 use crate::door::profile::said::{self, Outbound, Said};
 use crate::door::profile::view::View;
 use crate::door::socketio::{INVALID_NAMESPACE, Input};
-use crate::model::{ClientKey, Code, UserId};
+use crate::model::{ClientKey, Code, CursorKind, UserId};
 use crate::session::Incoming;
-use crate::wire::client::{Hello, Mark, Send, Typing};
+use crate::wire::client::{Hello, Send, Typing};
 use crate::wire::socketio::{Event, MAIN, connect, connect_error};
 use crate::wire::{ClientFrame, Close};
+
+/// What pages are told of a message that is not stored, and of a mark that is not set.
+pub(super) const FAILED_SEND: &str = "Failed to send message";
+const FAILED_READ: &str = "Failed to mark as read";
 
 impl ChatSocket {
     /// Takes a message of the client's; answers what it means for the session, if anything.
@@ -46,7 +54,7 @@ impl ChatSocket {
         match said::token(&auth["token"]).or_else(|| self.token.take()) {
             Some(token) => {
                 self.entry = Entry::WithToken;
-                Incoming::Frame(ClientFrame::Hello(Hello { token, resume: None }))
+                self.offer(token, None)
             }
             None => self.let_in(),
         }
@@ -79,13 +87,8 @@ impl ChatSocket {
             Said::Authenticate(token) => self.on_token(token, id),
             _ if self.viewer.is_none() => self.refuse(id, "Not authenticated", Code::NotHello),
             Said::Send(outbound) => self.on_send(outbound, id),
-            Said::Read(Some(from)) => self.about(&from, id, |view, other| {
-                ClientFrame::Read(Mark { conversation: view.conversation_with(other), seq: None })
-            }),
-            Said::Typing { to: Some(to), active } => self.about(&to, id, move |view, other| {
-                let (for_team, to) = addressee(view, other);
-                ClientFrame::Typing(Typing { to: Some(to), conversation: None, for_team, active })
-            }),
+            Said::Read(Some(from)) => self.on_read(&from, id),
+            Said::Typing { to: Some(to), active } => self.on_writing(&to, active, id),
             Said::Join(who) => self.on_join(who.as_deref(), id),
             Said::Read(None) | Said::Typing { to: None, .. } => self.refuse(id, "A user id is required", Code::Invalid),
             Said::Unknown => self.refuse(id, "There is no such event", Code::Invalid),
@@ -94,10 +97,17 @@ impl ChatSocket {
 
     fn on_token(&mut self, token: Option<String>, id: Option<u64>) -> Incoming {
         let Some(token) = token else { return self.turn_down("No token provided", id) };
-        self.token_callback = id;
-        Incoming::Frame(match self.viewer {
-            None => ClientFrame::Hello(Hello { token, resume: None }),
-            Some(_) => ClientFrame::Refresh { token },
+        self.offer(token, id)
+    }
+
+    /// Shows a token to the session.
+    fn offer(&mut self, token: String, callback: Option<u64>) -> Incoming {
+        let is_refresh = self.viewer.is_some();
+        self.tokens.push_back(Offered { token: token.clone(), is_refresh, callback });
+        Incoming::Frame(if is_refresh {
+            ClientFrame::Refresh { token }
+        } else {
+            ClientFrame::Hello(Hello { token, resume: None })
         })
     }
 
@@ -108,14 +118,56 @@ impl ChatSocket {
         let Ok(to) = to.parse::<UserId>() else {
             return self.refuse(id, "Receiver ID and message are required", Code::Invalid);
         };
-        let Some(key) = self.key(key) else { return self.refuse(id, "Failed to send message", Code::Internal) };
-        if let Some(id) = id {
-            self.callbacks.push((key.clone(), id));
-        }
-        self.with_view(move |view| {
+        let Some(key) = self.key(key) else { return self.refuse(id, FAILED_SEND, Code::Internal) };
+        self.with_alias(FAILED_SEND, id, move |_, view| {
             let (for_team, to) = addressee(view, &to);
-            ClientFrame::Send(Send { to: Some(to), conversation: None, for_team, key, text, head: None })
+            let send = Send { to: Some(to), conversation: None, for_team, key, text, head: None };
+            Box::pin(ready(Found::Frame(ClientFrame::Send(send), id)))
         })
+    }
+
+    fn on_writing(&mut self, to: &str, active: bool, id: Option<u64>) -> Incoming {
+        let Ok(to) = to.parse::<UserId>() else { return self.refuse(id, "A user id is required", Code::Invalid) };
+        self.with_alias("Failed to tell", id, move |_, view| {
+            let (for_team, to) = addressee(view, &to);
+            let typing = Typing { to: Some(to), conversation: None, for_team, active };
+            Box::pin(ready(Found::Frame(ClientFrame::Typing(typing), id)))
+        })
+    }
+
+    /// Done here and not by the session, so that it is known which callback is answered.
+    fn on_read(&mut self, from: &str, id: Option<u64>) -> Incoming {
+        let Ok(from) = from.parse::<UserId>() else { return self.refuse(id, "A user id is required", Code::Invalid) };
+        self.with_alias(FAILED_READ, id, move |desk, view| {
+            let conversation = view.conversation_with(&from);
+            Box::pin(async move {
+                match soon(|| desk.services.chat.mark(view.viewer, conversation, CursorKind::Read, None)).await {
+                    Ok(_) => Found::Done(id),
+                    // Nothing was said there yet: there is nothing to be read.
+                    Err(refusal) if refusal.code == Code::Forbidden => Found::Done(id),
+                    Err(refusal) => Found::Refused(FAILED_READ, refusal, id),
+                }
+            })
+        })
+    }
+
+    /// What is known by now of an input.
+    pub(super) fn on_found(&mut self, found: Found) -> Incoming {
+        match found {
+            Found::Frame(frame, id) => {
+                match (&frame, id) {
+                    (ClientFrame::Send(send), Some(id)) => self.callbacks.push((send.key.clone(), id)),
+                    (_, Some(id)) => self.replies.push_back(done(id)),
+                    (_, None) => {}
+                }
+                Incoming::Frame(frame)
+            }
+            Found::Done(id) => {
+                self.replies.extend(id.map(done));
+                Incoming::Alive
+            }
+            Found::Refused(message, refusal, id) => self.refuse(id, message, refusal.code),
+        }
     }
 
     /// The key of a message: what the client calls it, or a name of ours that tells that it is of this connection.
@@ -130,39 +182,30 @@ impl ChatSocket {
         }
     }
 
-    /// A frame about the conversation with somebody.
-    fn about(
-        &mut self,
-        other: &str,
-        id: Option<u64>,
-        frame: impl FnOnce(&View<'_>, &UserId) -> ClientFrame + std::marker::Send + 'static,
-    ) -> Incoming {
-        let Ok(other) = other.parse::<UserId>() else { return self.refuse(id, "A user id is required", Code::Invalid) };
-        if let Some(id) = id {
-            self.replies.push_back(callback(id, &json!({ "success": true, "ok": true })));
-        }
-        self.with_view(move |view| frame(view, &other))
-    }
-
     fn on_join(&mut self, who: Option<&str>, id: Option<u64>) -> Incoming {
         let is_themselves =
             self.viewer.as_ref().is_some_and(|viewer| who.is_none_or(|who| who == viewer.user.as_str()));
         if !is_themselves {
             return self.refuse(id, "Not authenticated", Code::Forbidden);
         }
-        if let Some(id) = id {
-            self.replies.push_back(callback(id, &json!({ "success": true, "ok": true })));
-        }
+        self.replies.extend(id.map(done));
         Incoming::Alive
     }
 
-    /// A frame that depends on whom users see in place of the team.
-    fn with_view(&mut self, frame: impl FnOnce(&View<'_>) -> ClientFrame + std::marker::Send + 'static) -> Incoming {
+    /// Goes on with an input when it is known whom users see in place of the team; or refuses it in these words.
+    fn with_alias(
+        &mut self,
+        failed: &'static str,
+        id: Option<u64>,
+        act: impl for<'a> FnOnce(&'a Desk, &'a View<'a>) -> BoxFuture<'a, Found> + std::marker::Send + 'static,
+    ) -> Incoming {
         let Some(viewer) = self.viewer.clone() else { return Incoming::Alive };
         let desk = self.desk.clone();
         self.asking = Some(Box::pin(async move {
-            let alias = insist(|| desk.people.alias()).await.flatten();
-            frame(&View { viewer: &viewer, alias: alias.as_ref() })
+            match soon(|| desk.people.alias_for(&viewer)).await {
+                Ok(alias) => act(&desk, &View { viewer: &viewer, alias: alias.as_ref() }).await,
+                Err(refusal) => Found::Refused(failed, refusal, id),
+            }
         }));
         Incoming::Alive
     }
@@ -193,6 +236,11 @@ impl ChatSocket {
         }
         self.reply(event(self.desk.profile.hears.authenticated, &answer, None))
     }
+}
+
+/// The answer to a callback of which there is nothing more to say.
+fn done(id: u64) -> Bytes {
+    callback(id, &json!({ "success": true, "ok": true }))
 }
 
 /// Whom a frame to somebody is to, and whether it is for the team.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::heard::FAILED_SEND;
 use super::{ChatSocket, Entry};
 use crate::delivery::{Item, SharedMessage};
 use crate::door::profile::Desk;
 use crate::door::profile::recovery::PrivateId;
-use crate::door::profile::render::{self, callback, event, insist};
+use crate::door::profile::render::{self, callback, event, soon};
 use crate::model::{ClientKey, Code, ConversationId, Cursor, Identity, Message, Seq, UserId};
 use crate::wire::ServerFrame;
 use crate::wire::server::{Fault, Sent};
@@ -70,9 +71,13 @@ impl ChatSocket {
 
     fn tell_authenticated(&mut self) {
         let Some(viewer) = self.viewer.clone() else { return };
-        let (desk, offset, id) = (self.desk.clone(), self.offset(), self.token_callback.take());
+        let id = self.tokens.pop_front().and_then(|offered| offered.callback);
+        let (desk, offset) = (self.desk.clone(), self.offset());
         self.tell(async move {
-            insist(|| desk.people.welcome(&viewer)).await;
+            if let Err(refusal) = soon(|| desk.people.welcome(&viewer)).await {
+                // Who came is known all the same. A name is told again with the next token, and the team's with the next input.
+                tracing::debug!(%refusal, "somebody's name could not be kept");
+            }
             let answer = json!({ "success": true, "userId": viewer.user, "role": viewer.role });
             let told = event(desk.profile.hears.authenticated, &answer, offset.as_deref());
             id.map(|id| callback(id, &answer)).into_iter().chain([told]).collect()
@@ -110,7 +115,7 @@ impl ChatSocket {
         match (code, key) {
             (_, Some(key)) => {
                 let told = json!({
-                    "message": "Failed to send message", "error": message, "code": code, "clientMessageId": key,
+                    "message": FAILED_SEND, "error": message, "code": code, "clientMessageId": key,
                     "retryAfterMs": retry_after_ms,
                 });
                 if let Some(id) = self.callback(&key) {
@@ -121,9 +126,11 @@ impl ChatSocket {
                 self.replies.push_back(event(self.desk.profile.hears.error, &told, None));
             }
             (Code::Unauthorized | Code::TokenExpired, None) if self.entry == Entry::WithToken => {
+                self.tokens.pop_front();
                 self.turn_away("Invalid token", code);
             }
             (Code::Forbidden, None) if matches!(self.entry, Entry::WithToken | Entry::Recovering) => {
+                self.tokens.pop_front();
                 self.turn_away("Access denied", code);
             }
             (Code::Unauthorized, None) if self.entry == Entry::Recovering => {
@@ -133,13 +140,23 @@ impl ChatSocket {
                 self.turn_down("Invalid token", None);
             }
             (Code::Unauthorized | Code::TokenExpired, None) => {
-                let id = self.token_callback.take();
+                let id = self.tokens.pop_front().and_then(|offered| offered.callback);
                 self.turn_down("Invalid token", id);
             }
             // Such a page has no cursors of its own, and reads its history anew.
             (Code::Reset, None) => {}
             // Nothing was said there yet: there is nothing to be read.
             (Code::Forbidden, None) if conversation.is_some() => {}
+            // A connection stays with its user, but a page may change its user: then it goes on as another session.
+            (Code::Forbidden, None) if self.tokens.front().is_some_and(|offered| offered.is_refresh) => {
+                self.newcomer = self.tokens.pop_front();
+            }
+            // They may not come in; or the node is too busy, or the store is away, and they come again.
+            (_, None) if conversation.is_none() && self.entry == Entry::Inside && !self.tokens.is_empty() => {
+                let id = self.tokens.pop_front().and_then(|offered| offered.callback);
+                let message = if code == Code::Forbidden { "Access denied" } else { "Try again later" };
+                self.turn_down(message, id);
+            }
             (code, None) => {
                 let told = json!({ "message": message, "code": code, "retryAfterMs": retry_after_ms });
                 self.replies.push_back(event(self.desk.profile.hears.error, &told, None));
