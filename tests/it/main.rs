@@ -7,6 +7,10 @@ mod bus_redis_faults;
 #[cfg(test)]
 mod check_command;
 #[cfg(test)]
+mod classic_contract;
+#[cfg(test)]
+mod classic_page;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod desk;
@@ -16,6 +20,8 @@ mod exact;
 mod frontend;
 #[cfg(test)]
 mod import;
+#[cfg(test)]
+mod migration;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]
