@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Chat, unavailable};
-use crate::model::{Activity, ConversationId, Range, Refusal, Seq, UserId};
+use crate::model::{Activity, ConversationId, Identity, Range, Refusal, Seq, StoreTime, UserId};
 use crate::store::{Since, Talk};
 
 /// How far a conversation goes for somebody.
@@ -44,6 +44,23 @@ impl Chat {
     pub async fn end(&self, conversation: ConversationId) -> Result<Seq, Refusal> {
         let tail = self.store.tail(conversation, None).await.map_err(|error| unavailable(&error))?;
         Ok(tail.map_or(Seq::ZERO, |tail| tail.seq))
+    }
+
+    /// How far a member has read a conversation, if that is all that was stored before this time, or more.
+    ///
+    /// # Errors
+    /// `forbidden` to others than members, `unavailable` if the store does not answer.
+    pub async fn has_read(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        before: StoreTime,
+    ) -> Result<Option<Seq>, Refusal> {
+        let seat = self.member(who, id).await?.seat;
+        let old = self.store.tail(id, Some(before)).await.map_err(|error| unavailable(&error))?;
+        let cursors = self.store.cursors(id).await.map_err(|error| unavailable(&error))?;
+        let read = cursors.iter().find(|cursor| cursor.user == seat).map_or(Seq::ZERO, |cursor| cursor.read);
+        Ok((read >= old.map_or(Seq::ZERO, |old| old.seq)).then_some(read))
     }
 
     /// These seats' conversations with activity since then, as [`Conversations::active`](crate::store::Conversations).

@@ -42,8 +42,17 @@ pub const OFFSET_BYTES_MAX: usize = 8 * 1024;
 pub const PRIVATE_ID_BYTES: usize = 24;
 /// How long a client of the Socket.IO door may take to show its token; then it is closed.
 pub const SOCKETIO_HELLO_WAIT: Duration = Duration::from_secs(20);
+/// How long an input on the Socket.IO door waits for what must be looked up for it; then it is refused with `unavailable`.
+pub const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 /// Answers of the Socket.IO door itself that wait for one socket; beyond, it is not read.
 pub const REPLIES_MAX: usize = 64;
+/// How long before a page showed its token a message may have been stored that it is shown all the same, if its user has
+/// read all that is older, and not this: the page may have asked for its history just before.
+pub const PAGE_MARGIN: Duration = Duration::from_secs(2);
+/// How long such a page waits for its first message, so that what its history held counts as read by then.
+pub const PAGE_WAIT: Duration = Duration::from_millis(250);
+/// Conversations of which that is found out; in others a page starts with what comes.
+pub const PAGE_TALKS_MAX: usize = 8;
 /// People shown as writing on one socket; beyond, nobody else is.
 pub const TYPISTS_MAX: usize = 32;
 /// How long somebody is shown as writing, unless they say it again.

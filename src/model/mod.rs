@@ -12,8 +12,8 @@ mod identity;
 mod ids;
 pub mod limits;
 mod message;
-mod standing;
 mod presence;
+mod standing;
 
 pub use as_of::{AsOf, AsOfError};
 pub use assignment::{Assignment, Handling, InboxFilter, TalkState};
@@ -24,5 +24,5 @@ pub use group::{Event, Footing, Group, Post, Range, Step, Term};
 pub use identity::{Identity, Role};
 pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId, Seq, UserId};
 pub use message::{Message, NewMessage};
-pub use standing::{Ban, Policy, Revoked, Standing};
 pub use presence::{Appearance, Presence, Seen, Whereabouts};
+pub use standing::{Ban, Policy, Revoked, Standing};

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Services;
 use crate::chat::End;
 use crate::delivery::{Outbox, Seat, Start};
-use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
-use crate::model::{Activity, AsOf, Code, ConversationId, Identity, Kind, Refusal, Seq, StoreTime};
+use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX, PAGE_MARGIN, PAGE_TALKS_MAX, PAGE_WAIT};
+use crate::model::{Activity, AsOf, Code, ConversationId, Identity, Kind, Refusal, Role, Seq, StoreTime};
 use crate::store::Since;
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
@@ -48,10 +48,7 @@ pub(super) async fn begin(
         None => {
             services.metrics.welcomed.increment(1);
             if starts_live {
-                each_active(services, outbox, |conversation, end, group| {
-                    outbox.start_from([Start { conversation, shown: end, wanted: end, group }]);
-                })
-                .await?;
+                start_live(services, identity, outbox).await?;
             }
         }
         Some(resume) if resume.as_of.generation != outbox.as_of().generation => {
@@ -63,8 +60,9 @@ pub(super) async fn begin(
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
             outbox.owe(resume.cursors.keys().copied(), Instant::now());
             // Wants what happened, since the client left, in conversations that it did not name.
-            each_active(services, outbox, |conversation, end, group| {
-                outbox.want(conversation, end, group);
+            each_active(services, outbox, |activity| {
+                let Activity { conversation, last_seq, .. } = activity;
+                outbox.want(conversation.id, *last_seq, conversation.kind == Kind::Group);
             })
             .await?;
         }
@@ -148,18 +146,40 @@ async fn confirm_end(services: &Services, conversation: ConversationId, shown: S
     services.chat.end(conversation).await
 }
 
-/// Tells of each conversation with activity since the session's start, where it ends, and whether it is a group.
-async fn each_active(
-    services: &Services,
-    outbox: &Outbox,
-    mut tell: impl FnMut(ConversationId, Seq, bool),
-) -> Result<(), Refusal> {
+/// Starts a page without cursors at what comes now. What was before, it reads by other means; but it may have done so a
+/// moment ago, and is not to miss what was stored in between. A page reads its history for good, so that tells: if all that
+/// is older than [`PAGE_MARGIN`] was read, it is shown what was not. Agents read as one, which tells nothing of one of
+/// them; their pages ask for a history later, when they open a talk.
+async fn start_live(services: &Services, identity: &Identity, outbox: &Outbox) -> Result<(), Refusal> {
+    let recently = outbox.as_of().at.minus(PAGE_MARGIN);
+    let mut fresh = Vec::new();
+    each_active(services, outbox, |activity| {
+        let (conversation, end) = (activity.conversation.id, activity.last_seq);
+        let group = activity.conversation.kind == Kind::Group;
+        let is_fresh = activity.activity >= recently && identity.role == Role::User && !group;
+        if is_fresh && fresh.len() < PAGE_TALKS_MAX {
+            fresh.push((conversation, end));
+        } else {
+            outbox.start_from([Start { conversation, shown: end, wanted: end, group }]);
+        }
+    })
+    .await?;
+    if !fresh.is_empty() {
+        tokio::time::sleep(PAGE_WAIT).await;
+    }
+    for (conversation, end) in fresh {
+        let shown = services.chat.has_read(identity, conversation, recently).await?.unwrap_or(end);
+        outbox.start_from([Start { conversation, shown, wanted: end.max(shown), group: false }]);
+    }
+    Ok(())
+}
+
+/// Tells of each conversation with activity since the session's start.
+async fn each_active(services: &Services, outbox: &Outbox, mut tell: impl FnMut(&Activity)) -> Result<(), Refusal> {
     let mut since = Since { at: outbox.starts_at(), after: None };
     loop {
         let active = services.chat.active(outbox.seats(), since, ACTIVITIES_MAX).await?;
-        for Activity { conversation, last_seq, .. } in &active {
-            tell(conversation.id, *last_seq, conversation.kind == Kind::Group);
-        }
+        active.iter().for_each(&mut tell);
         match active.last() {
             Some(last) if active.len() == ACTIVITIES_MAX => {
                 since = Since { at: last.activity, after: Some(last.conversation.id) };

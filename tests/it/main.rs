@@ -9,6 +9,10 @@ mod bus_redis_faults;
 #[cfg(test)]
 mod check_command;
 #[cfg(test)]
+mod classic_contract;
+#[cfg(test)]
+mod classic_page;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod desk;
@@ -20,6 +24,8 @@ mod frontend;
 mod groups;
 #[cfg(test)]
 mod import;
+#[cfg(test)]
+mod migration;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]

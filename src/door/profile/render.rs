@@ -7,15 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Desk;
 use super::people::Known;
 use super::view::{Parties, View};
 use super::words::MessageObject;
 use crate::delivery::SharedMessage;
-use crate::model::limits::STORE_PAUSE;
-use crate::model::{ConversationId, Identity, Kind, Message, Profile, Refusal, UserId};
+use crate::model::limits::{LOOKUP_WAIT, STORE_PAUSE};
+use crate::model::{Code, ConversationId, Identity, Kind, Message, Profile, Refusal, UserId};
 use crate::wire::Form;
 use crate::wire::socketio::{MAIN, Writer};
 
@@ -132,18 +132,19 @@ pub(super) async fn sent(
     answer.into_iter().chain([event(desk.profile.hears.sent, &object, offset.as_deref())]).collect()
 }
 
-/// Who, as the viewer knows them, does something in a conversation; nobody if it is the viewer's own side.
+/// Who, as the viewer knows them, does something in a conversation; nobody if it is the viewer's own side, or if that cannot
+/// be found out soon.
 pub(super) async fn other_side(
     desk: &Desk,
     viewer: &Identity,
     conversation: ConversationId,
     member: &UserId,
 ) -> Option<UserId> {
-    let alias = insist(|| desk.people.alias()).await?;
+    let alias = soon(|| desk.people.alias()).await.ok()?;
     let view = View { viewer, alias: alias.as_ref() };
     let conversation = match view.conversation_of(conversation, member) {
         Some(conversation) => Arc::new(conversation),
-        None => insist(|| desk.services.chat.member(viewer, conversation)).await?.conversation,
+        None => soon(|| desk.services.chat.member(viewer, conversation)).await.ok()?.conversation,
     };
     if conversation.kind == Kind::Group {
         return None;
@@ -168,6 +169,23 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, Refusal>>>(mut ask: i
                 tracing::debug!(%refusal, "a page is not shown something");
                 return None;
             }
+        }
+    }
+}
+
+/// Asks until there is an answer, for somebody who waits for it: at most [`LOOKUP_WAIT`].
+///
+/// # Errors
+/// The last refusal.
+pub(super) async fn soon<T, F: Future<Output = Result<T, Refusal>>>(mut ask: impl FnMut() -> F) -> Result<T, Refusal> {
+    let deadline = Instant::now() + LOOKUP_WAIT;
+    loop {
+        let too_late = || Refusal::new(Code::Unavailable, "the store does not answer").after(LOOKUP_WAIT);
+        let answer = timeout_at(deadline, ask()).await.unwrap_or_else(|_| Err(too_late()));
+        let pause = STORE_PAUSE * 5;
+        match answer {
+            Err(refusal) if refusal.retry_after.is_some() && Instant::now() + pause < deadline => sleep(pause).await,
+            answer => return answer,
         }
     }
 }

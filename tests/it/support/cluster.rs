@@ -16,7 +16,7 @@ use switchboard::door::engineio;
 use switchboard::door::listener::ListenerSettings;
 use switchboard::door::origin::Origins;
 use switchboard::door::profile::{CLASSIC, Manner};
-use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock};
+use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock, Timestamp};
 use switchboard::node::{Node, Parts, Settings};
 use switchboard::presence::local::LocalWorld;
 use switchboard::presence::redis::RedisPresence;
@@ -132,6 +132,14 @@ impl Cluster {
             _ => panic!("this cluster does not stand on one Redis server"),
         }
     }
+
+    /// The store under the nodes, where it is MongoDB.
+    pub(crate) fn mongo(&self) -> &Mongo {
+        match &self.ground {
+            Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => mongo,
+            Ground::Local(_) => panic!("this cluster stands on a file"),
+        }
+    }
 }
 
 /// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
@@ -215,9 +223,19 @@ pub(crate) fn token_as(user: &str, role: Role) -> String {
     mint(user, role, Duration::from_secs(3_600))
 }
 
+/// A token for `user` that counted until a minute ago.
+pub(crate) fn token_expired(user: &str) -> String {
+    let then = Timestamp(SystemClock.now().0 - 120_000);
+    mint_at(then, user, Role::User, Duration::from_secs(60))
+}
+
 fn mint(user: &str, role: Role, ttl: Duration) -> String {
+    mint_at(SystemClock.now(), user, role, ttl)
+}
+
+fn mint_at(now: Timestamp, user: &str, role: Role, ttl: Duration) -> String {
     let request = TokenRequest { user: user.parse().unwrap(), role, name: None, email: None, ttl };
-    Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
+    Minter::open(&auth(), &SystemChance).unwrap().mint(&request, now).unwrap()
 }
 
 /// A token of exactly these claims.

@@ -7,8 +7,7 @@ use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
     Activity, Appearance, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Event, Group, Kind,
-    Message,
-    MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Message, MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
 

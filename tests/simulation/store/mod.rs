@@ -18,8 +18,7 @@ use switchboard::model::{
 };
 use switchboard::store::{
     Addresses, Appearances, Assignments, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People,
-    Progress,
-    Since, Span, Standings, Store, StoreError, Tail, Talks,
+    Progress, Since, Span, Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
 
