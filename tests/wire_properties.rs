@@ -269,7 +269,7 @@ impl Ingredients {
 
     fn assigned(&self) -> Assigned {
         let agent = if self.flag { Ok(self.user.clone()) } else { Err(TalkState::Closed) };
-        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number % 2 == 0)
+        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number.is_multiple_of(2))
     }
 
     /// One good client frame of every kind, as a value.

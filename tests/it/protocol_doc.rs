@@ -48,7 +48,7 @@ fn name(frame: &ClientFrame) -> &'static str {
     }
 }
 
-const CLIENT_FRAMES: [&str; 20] = [
+const CLIENT_FRAMES: [&str; 22] = [
     "hello",
     "resume",
     "send",

@@ -49,6 +49,9 @@ impl<B: Bus> Bus for Lossy<B> {
     async fn unsubscribe(&self, user: &UserId) {
         self.bus.unsubscribe(user).await;
     }
+    async fn broadcast(&self, frame: Bytes) {
+        self.bus.broadcast(frame).await;
+    }
     async fn send(&self, to: NodeId, frame: Bytes) {
         self.bus.send(to, frame).await;
     }

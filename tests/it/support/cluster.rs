@@ -137,7 +137,7 @@ impl Cluster {
     pub(crate) fn mongo(&self) -> &Mongo {
         match &self.ground {
             Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => mongo,
-            Ground::Local(_) => panic!("this cluster stands on a file"),
+            Ground::Local(..) => panic!("this cluster stands on a file"),
         }
     }
 }
