@@ -16,6 +16,7 @@ pub mod redis;
 pub mod telemetry;
 // rank 3: the ports, and what implements them
 pub mod bus;
+pub mod presence;
 pub mod store;
 // rank 4: the product's rules, the way out, and the way in for old histories
 pub mod chat;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Outside crates that only some places may name, so that replacing one of them changes only those.
 const PLACES: [(&str, &[&str]); 7] = [
-    ("fred", &["src/redis/", "src/bus/redis/"]),
+    ("fred", &["src/redis/", "src/bus/redis/", "src/presence/redis/"]),
     ("mongodb", &["src/store/mongo/"]),
     ("rusqlite", &["src/store/embedded/"]),
     ("axum", &["src/door/", "src/node/"]),

@@ -16,8 +16,8 @@ use switchboard::model::limits::{
     ARGUMENTS_MAX, ATTACHMENTS_MAX, CLIENT_KEY_BYTES_MAX, FRAME_BYTES_MAX, USER_ID_BYTES_MAX,
 };
 use switchboard::model::{
-    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Generation, Kind, Message, MessageId, Policy, Preview,
-    Role, Seq, StoreTime, TalkState, Timestamp, UserId,
+    AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Event, Generation, Kind, Message, MessageId, Policy,
+    Post, Presence, Preview, Role, Seen, Seq, StoreTime, TalkState, Timestamp, UserId,
 };
 use switchboard::wire::envelope::{Envelope, EnvelopeError};
 use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
@@ -103,12 +103,24 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![".{0,80}", "[\\x00-\\x1f\"\\\\]{0,20}", Just("\u{10FFFF}".repeat(30))]
 }
 
+fn event() -> impl Strategy<Value = Event> {
+    (0..7, user(), text()).prop_map(|(kind, user, name)| match kind {
+        0 => Event::Created { name },
+        1 => Event::Named { name },
+        2 => Event::Added { user },
+        3 => Event::Removed { user },
+        4 => Event::Left { user },
+        5 => Event::Role { user, role: Post::Owner },
+        _ => Event::Role { user, role: Post::Member },
+    })
+}
+
 prop_compose! {
     fn message()(
         conversation in conversation(), seq in seq(), id in message_id(), sender in user(), key in key(),
-        at in any::<u64>(), text in text(),
+        at in any::<u64>(), text in text(), event in proptest::option::of(event()),
     ) -> Message {
-        Message { conversation, seq, id, sender, key, at: Timestamp(at), text }
+        Message { conversation, seq, id, sender, key, at: Timestamp(at), text, event }
     }
 }
 
@@ -119,16 +131,28 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn presence()(online in any::<bool>(), at in proptest::option::of(any::<u64>())) -> Presence {
+        Presence { online, last_seen: at.map(Timestamp).filter(|_| !online) }
+    }
+}
+
+prop_compose! {
     fn row()(
         conversation in conversation(), last in proptest::option::of(message()), unread in any::<u64>(),
-        members in proptest::collection::vec((user(), text()), 0..3),
+        members in proptest::collection::vec((user(), text(), any::<bool>(), presence()), 0..3),
+        name in proptest::option::of(text()), history in proptest::option::of(any::<bool>()),
     ) -> Row {
+        let member_count = members.len();
         let (read, delivered) = (Seq(unread / 2), Seq(unread));
-        let members = members.into_iter().map(|(user, name)| Member { user, name, read, delivered }).collect();
+        let member = |(user, name, owns, presence): (_, _, bool, _)| {
+            let role = owns.then_some(Post::Owner);
+            Member { user, name, role, read, delivered, presence }
+        };
+        let members = members.into_iter().map(member).collect();
         let last = last.as_ref().map(Preview::of);
         let last_seq = last.as_ref().map_or(Seq::ZERO, |last| last.seq);
         let assignment = (unread % 2 == 0).then(|| Assigned::of(Assignment::default(), true));
-        Row { conversation, kind: Kind::Direct, members, last_seq, last, unread, assignment }
+        Row { conversation, kind: Kind::Group, name, history, member_count, members, last_seq, last, unread, assignment }
     }
 }
 
@@ -141,6 +165,7 @@ struct Ingredients {
     message: Message,
     messages: Vec<Message>,
     rows: Vec<Row>,
+    row: Row,
     cursor: Cursor,
     as_of: AsOf,
     number: u64,
@@ -153,10 +178,10 @@ prop_compose! {
     fn ingredients()(
         (user, key, conversation) in (user(), proptest::option::of(key()), proptest::option::of(conversation())),
         message in message(), messages in proptest::collection::vec(message(), 0..3),
-        rows in proptest::collection::vec(row(), 0..3), cursor in cursor(), as_of in as_of(),
+        (rows, row) in (proptest::collection::vec(row(), 0..3), row()), cursor in cursor(), as_of in as_of(),
         (number, flag, code) in (any::<u64>(), any::<bool>(), 0..Code::ALL.len()), text in proptest::option::of(text()),
     ) -> Ingredients {
-        Ingredients { user, key, conversation, message, messages, rows, cursor, as_of, number, text, flag, code }
+        Ingredients { user, key, conversation, message, messages, rows, row, cursor, as_of, number, text, flag, code }
     }
 }
 
@@ -165,6 +190,7 @@ impl Ingredients {
     fn frames(&self) -> Vec<ServerFrame> {
         let Message { conversation, at, .. } = self.message;
         let message = Arc::new(self.message.clone());
+        let seen = |member: &Member| Seen { user: member.user.clone(), presence: member.presence };
         let frames = vec![
             ServerFrame::Welcome {
                 user: self.user.clone(),
@@ -180,6 +206,7 @@ impl Ingredients {
             ServerFrame::Typing { conversation, user: self.user.clone(), active: self.flag, expires_ms: self.number },
             ServerFrame::History { conversation, messages: self.messages.clone(), more: self.flag },
             ServerFrame::Conversations { conversations: self.rows.clone(), next: self.text.clone() },
+            ServerFrame::Conversation(Box::new(self.row.clone())),
             ServerFrame::Assignment { conversation, assignment: self.assigned() },
             ServerFrame::Inbox { conversations: self.rows.clone(), next: self.text.clone() },
             ServerFrame::Receipts { conversation, cursors: vec![self.cursor.clone()] },
@@ -188,6 +215,8 @@ impl Ingredients {
                 more: self.flag,
                 conversations: self.conversation.map(|id| (id, self.number)).into_iter().collect(),
             },
+            ServerFrame::Presence { users: self.rows.iter().flat_map(|row| &row.members).map(seen).collect() },
+            ServerFrame::Appeared { offline: self.flag },
             ServerFrame::Refreshed { expires: at },
             ServerFrame::Error(Fault {
                 code: Code::ALL[self.code],
@@ -218,10 +247,13 @@ impl Ingredients {
                 | ServerFrame::Typing { .. }
                 | ServerFrame::History { .. }
                 | ServerFrame::Conversations { .. }
+                | ServerFrame::Conversation(_)
                 | ServerFrame::Assignment { .. }
                 | ServerFrame::Inbox { .. }
                 | ServerFrame::Receipts { .. }
                 | ServerFrame::Unread { .. }
+                | ServerFrame::Presence { .. }
+                | ServerFrame::Appeared { .. }
                 | ServerFrame::Refreshed { .. }
                 | ServerFrame::Blocked { .. }
                 | ServerFrame::Blocks { .. }
@@ -237,7 +269,7 @@ impl Ingredients {
 
     fn assigned(&self) -> Assigned {
         let agent = if self.flag { Ok(self.user.clone()) } else { Err(TalkState::Closed) };
-        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number % 2 == 0)
+        Assigned::of(Assignment::default().changed(agent, &self.user, self.message.at), self.number.is_multiple_of(2))
     }
 
     /// One good client frame of every kind, as a value.
@@ -259,12 +291,25 @@ impl Ingredients {
             json!({ "type": "typing", "to": self.user, "active": self.flag }),
             json!({ "type": "history", "conversation": conversation, "before": seq, "limit": 7 }),
             json!({ "type": "conversations", "behind": self.text }),
+            json!({ "type": "conversation", "conversation": conversation }),
+            json!({ "type": "group", "key": key, "action": "create", "name": text, "members": [self.user] }),
+            json!({ "type": "group", "key": key, "action": "create", "name": text, "history": self.flag }),
+            json!({ "type": "group", "key": key, "action": "name", "conversation": conversation, "name": text }),
+            json!({ "type": "group", "key": key, "action": "add", "conversation": conversation, "user": self.user }),
+            json!({ "type": "group", "key": key, "action": "remove", "conversation": conversation, "user": self.user }),
+            json!({ "type": "group", "key": key, "action": "leave", "conversation": conversation }),
+            json!({
+                "type": "group", "key": key, "action": "role", "conversation": conversation, "user": self.user,
+                "role": "owner",
+            }),
             json!({ "type": "claim", "conversation": conversation, "action": "pass", "to": self.user }),
             json!({ "type": "claim", "conversation": conversation, "action": "claim", "from": self.user }),
             json!({ "type": "inbox", "filter": "mine", "behind": self.text }),
             json!({ "type": "inbox" }),
             json!({ "type": "receipts", "conversation": conversation }),
             json!({ "type": "unread" }),
+            json!({ "type": "watch", "users": [self.user, self.user] }),
+            json!({ "type": "appear", "offline": self.flag }),
             json!({ "type": "refresh", "token": text }),
             json!({ "type": "block", "user": self.user, "active": self.flag }),
             json!({ "type": "blocks" }),
@@ -279,8 +324,10 @@ impl Ingredients {
     fn corpus(&self) -> Vec<Vec<u8>> {
         let json = self.client_frames().into_iter().map(|frame| frame.to_string().into_bytes());
         let msgpack = self.client_frames().into_iter().map(|frame| rmp_serde::to_vec_named(&frame).unwrap());
-        let message = Envelope::Message { message: self.message.clone().into(), predecessor: Some(StoreTime(1)) };
+        let predecessor = Some(StoreTime(1));
+        let message = Envelope::Message { message: self.message.clone().into(), predecessor, group: self.flag };
         let receipt = Envelope::Receipt { conversation: self.message.conversation, cursor: self.cursor.clone() };
+        let presence = Envelope::Presence { users: vec![self.user.clone()] };
         let packets = [
             r#"0/custom?a=b,{"token":"x"}"#,
             r#"2["message",1,"2",{"3":[true,null]}]"#,
@@ -297,7 +344,7 @@ impl Ingredients {
             conversation: self.message.conversation,
             assignment: Assignment::default().changed(Ok(self.user.clone()), &self.user, self.message.at),
         };
-        let announced = [message, receipt, assignment].map(|envelope| envelope.encode().to_vec());
+        let announced = [message, receipt, assignment, presence].map(|envelope| envelope.encode().to_vec());
         json.chain(msgpack).chain(announced).chain(packets.map(Vec::from)).chain(relayed).collect()
     }
 }
@@ -334,9 +381,12 @@ proptest! {
     }
 
     #[test]
-    fn an_envelope_survives_the_bus(message in message(), cursor in cursor(), predecessor in any::<Option<u64>>()) {
+    fn an_envelope_survives_the_bus(
+        message in message(), cursor in cursor(), predecessor in any::<Option<u64>>(), group in any::<bool>(),
+    ) {
         let conversation = message.conversation;
-        let message = Envelope::Message { message: message.into(), predecessor: predecessor.map(StoreTime) };
+        let predecessor = predecessor.map(StoreTime);
+        let message = Envelope::Message { message: message.into(), predecessor, group };
         let typing = Envelope::Typing { conversation, user: cursor.user.clone(), active: true };
         let receipt = Envelope::Receipt { conversation, cursor };
         for envelope in [message, receipt, typing] {
@@ -347,6 +397,32 @@ proptest! {
             }
         }
     }
+}
+
+/// What nodes of before wrote and read: a message that is none of a group's has the very same bytes.
+#[test]
+fn a_message_without_an_event_travels_as_it_always_did() {
+    let message = sample().message;
+    let before = (
+        "m",
+        (
+            (
+                message.conversation,
+                message.seq,
+                message.id,
+                message.sender.clone(),
+                message.key.clone(),
+                message.at,
+                message.text.clone(),
+            ),
+            Some(StoreTime(1)),
+        ),
+    );
+    let mut expected = vec![1];
+    rmp_serde::encode::write(&mut expected, &std::collections::BTreeMap::from([(before.0, before.1)])).unwrap();
+    let envelope = Envelope::Message { message: message.into(), predecessor: Some(StoreTime(1)), group: false };
+    assert_eq!(envelope.encode(), expected);
+    assert_eq!(Envelope::decode(&expected), Ok(envelope));
 }
 
 #[test]
@@ -523,6 +599,7 @@ fn sample() -> Ingredients {
         key: key.clone(),
         at: Timestamp(1_790_000_000_000),
         text: "What it says: \u{1F600} \"\\\n".to_owned(),
+        event: None,
     };
     Ingredients {
         cursor: Cursor { user: user.clone(), read: Seq(3), delivered: Seq(4) },
@@ -532,6 +609,18 @@ fn sample() -> Ingredients {
         messages: vec![message.clone()],
         message,
         rows: Vec::new(),
+        row: Row {
+            conversation: ConversationId::from_bytes([0xab; 16]),
+            kind: Kind::Group,
+            name: Some("Cooks".to_owned()),
+            history: Some(false),
+            member_count: 0,
+            members: Vec::new(),
+            last_seq: Seq::ZERO,
+            last: None,
+            unread: 0,
+            assignment: None,
+        },
         as_of: AsOf { generation: Generation(0xab), at: StoreTime(1_790_000_000_000) },
         number: 9,
         text: Some("more".to_owned()),

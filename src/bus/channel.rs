@@ -1,4 +1,4 @@
-//! What is published on: a user's channel or a node's.
+//! What is published on: a user's channel, a node's, or the one of all nodes.
 
 use crate::model::{NodeId, UserId};
 
@@ -9,4 +9,6 @@ pub(super) enum Channel {
     User(UserId),
     /// What one node has to say to another.
     Node(NodeId),
+    /// What one node has to say to all.
+    Everyone,
 }

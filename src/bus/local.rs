@@ -35,7 +35,9 @@ impl LocalHub {
         let node = hub.nodes.len() as u32;
         hub.nodes.push(Some(outlet));
         drop(hub);
-        (LocalBus { hub: self.clone(), node, metrics }, events)
+        let bus = LocalBus { hub: self.clone(), node, metrics };
+        bus.enter(Channel::Everyone);
+        (bus, events)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Hub> {
@@ -102,6 +104,10 @@ impl Bus for LocalBus {
 
     async fn send(&self, to: NodeId, frame: Bytes) {
         self.hand_over(&Channel::Node(to), &frame);
+    }
+
+    async fn broadcast(&self, payload: Bytes) {
+        self.hand_over(&Channel::Everyone, &payload);
     }
 
     async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes> {

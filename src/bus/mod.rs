@@ -1,6 +1,6 @@
 //! How nodes tell each other that something happened to a user: one channel for each user, at most once, in no
 //! promised order. Nobody trusts it: what it loses is found in the store. Each node has a channel of its own, too, on
-//! which others speak to it alone; whoever does so repeats what must arrive.
+//! which others speak to it alone; whoever does so repeats what must arrive. And there is one that every node hears.
 //!
 //! An implementation is made together with the receiving end of its events:
 //! `let (bus, events) = SomeBus::start(…)`, with `events: mpsc::Receiver<BusEvent>` of
@@ -25,6 +25,11 @@ pub enum BusEvent {
     Message {
         /// Whose channel.
         user: UserId,
+        /// What was published.
+        payload: Bytes,
+    },
+    /// Somebody, perhaps this node, published this for every node.
+    Broadcast {
         /// What was published.
         payload: Bytes,
     },
@@ -80,6 +85,11 @@ pub trait Bus: Send + Sync + 'static {
     /// Queues a frame for one node. At most once; waits and drops as [`publish`](Self::publish) does. A node that nobody
     /// listens for hears nothing.
     async fn send(&self, to: NodeId, frame: Bytes);
+
+    /// Queues a publication for every node, this one included. At most once; waits and drops as
+    /// [`publish`](Self::publish) does, and while the bus is away it is handed to this node itself. A node hears what is
+    /// published after its bus was started.
+    async fn broadcast(&self, payload: Bytes);
 
     /// Subscribes to the channel of `node`, which is this node, and gives what is sent there from now on. At most
     /// [`NODE_FRAMES_MAX`](crate::model::limits::NODE_FRAMES_MAX) frames wait to be taken; beyond, they are dropped and

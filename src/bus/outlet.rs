@@ -48,6 +48,7 @@ impl Outlet {
         match channel {
             Channel::User(user) => self.message(user, payload),
             Channel::Node(_) => self.frame(payload),
+            Channel::Everyone => self.event(BusEvent::Broadcast { payload }),
         }
     }
 
@@ -66,10 +67,15 @@ impl Outlet {
         }
     }
 
-    /// Hands over a message. Without room it is dropped, and the node is in doubt.
+    /// Hands over a message.
     pub(super) fn message(&self, user: UserId, payload: Bytes) {
+        self.event(BusEvent::Message { user, payload });
+    }
+
+    /// Hands over what was published. Without room it is dropped, and the node is in doubt.
+    fn event(&self, event: BusEvent) {
         let mut state = self.state();
-        match self.push(&mut state, BusEvent::Message { user, payload }) {
+        match self.push(&mut state, event) {
             Ok(()) => self.0.metrics.events.increment(1),
             Err(_) => {
                 self.0.metrics.lagged.increment(1);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::bus::Bus;
+use crate::model::limits::CROWD_MEMBERS;
 use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::store::Talk;
 use crate::wire::envelope::Envelope;
 
 pub(super) struct Announcer {
@@ -15,24 +17,34 @@ impl Announcer {
         Self { bus }
     }
 
-    /// A message was stored. Encoded once, queued for each member; what the bus loses is found in the store.
-    pub(super) async fn message(&self, to: &Conversation, message: Arc<Message>, predecessor: Option<StoreTime>) {
-        self.publish(to, &Envelope::Message { message, predecessor }).await;
+    /// A message was stored. Encoded once, queued for each member; what the bus loses is found in the store. Of a group,
+    /// it is queued for those who may see it: also one who leaves with it, and not those who came after it.
+    pub(super) async fn message(&self, to: &Talk, message: Arc<Message>, predecessor: Option<StoreTime>) {
+        let seq = message.seq;
+        let envelope = Envelope::Message { message, predecessor, group: to.group.is_some() };
+        match &to.group {
+            Some(group) => self.publish(&group.audience(seq), &envelope).await,
+            None => self.publish(&to.conversation.members, &envelope).await,
+        }
     }
 
-    /// A member's cursors moved.
+    /// A member's cursors moved. In a crowd, that interests nobody but their other devices.
     pub(super) async fn receipt(&self, to: &Conversation, conversation: ConversationId, cursor: Cursor) {
-        self.publish(to, &Envelope::Receipt { conversation, cursor }).await;
+        let own = [cursor.user.clone()];
+        let told = if is_crowd(to) { &own[..] } else { &to.members };
+        self.publish(told, &Envelope::Receipt { conversation, cursor }).await;
     }
 
-    /// A member writes, or has stopped.
+    /// A member writes, or has stopped. In a crowd, somebody always does.
     pub(super) async fn typing(&self, to: &Conversation, user: UserId, active: bool) {
-        self.publish(to, &Envelope::Typing { conversation: to.id, user, active }).await;
+        if !is_crowd(to) {
+            self.publish(&to.members, &Envelope::Typing { conversation: to.id, user, active }).await;
+        }
     }
 
     /// Somebody else sees to a talk, or nobody any more: for the team, and for the talk's user.
     pub(super) async fn assignment(&self, to: &Conversation, assignment: Assignment) {
-        self.publish(to, &Envelope::Assignment { conversation: to.id, assignment }).await;
+        self.publish(&to.members, &Envelope::Assignment { conversation: to.id, assignment }).await;
     }
 
     /// Something was decided about a user.
@@ -40,10 +52,20 @@ impl Announcer {
         self.bus.publish(user, Envelope::Standing {}.encode()).await;
     }
 
-    async fn publish(&self, to: &Conversation, envelope: &Envelope) {
+    /// A user changed how they appear.
+    pub(super) async fn presence(&self, user: UserId) {
+        self.bus.broadcast(Envelope::Presence { users: vec![user] }.encode()).await;
+    }
+
+    async fn publish(&self, to: &[UserId], envelope: &Envelope) {
         let payload = envelope.encode();
-        for member in &to.members {
+        for member in to {
             self.bus.publish(member, payload.clone()).await;
         }
     }
+}
+
+/// Whether so many are in it that not everything is worth telling all of them.
+pub(super) fn is_crowd(conversation: &Conversation) -> bool {
+    conversation.members.len() > CROWD_MEMBERS
 }

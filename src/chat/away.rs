@@ -4,42 +4,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::Chat;
-use crate::model::limits::{AWAY_PERIOD, FREED_TALKS_MAX};
-use crate::model::{Refusal, UserId};
+use crate::model::limits::{AWAY_PERIOD, FREED_TALKS_MAX, USERS_PER_QUESTION_MAX};
+use crate::model::{Refusal, UserId, Whereabouts};
 use crate::store::{StoreError, Talks};
-
-/// Who is there, as the whole cluster knows it.
-#[async_trait]
-pub trait Attendance: Send + Sync + 'static {
-    /// Whether each of these agents is connected anywhere, in the order given; nothing where that is in doubt: then nothing
-    /// is taken from them.
-    async fn here(&self, agents: &[UserId]) -> Vec<Option<bool>>;
-}
 
 /// Since when this node has seen agents away who see to talks.
 type Gone = HashMap<UserId, Instant>;
 
 impl Chat {
     /// Frees, for ever, the talks of agents who were away for so long. Every node does, and one of them is the first.
-    pub async fn free_the_away(self: Arc<Self>, attendance: Arc<dyn Attendance>, away: Duration) {
+    pub async fn free_the_away(self: Arc<Self>, away: Duration) {
         let mut gone = Gone::new();
         loop {
             sleep(AWAY_PERIOD.min(away / 4).max(Duration::from_millis(100))).await;
-            if let Err(error) = self.look_round(&*attendance, away, &mut gone).await {
+            if let Err(error) = self.look_round(away, &mut gone).await {
                 tracing::debug!(%error, "the store did not say who sees to talks; it is asked again");
             }
         }
     }
 
-    async fn look_round(&self, attendance: &dyn Attendance, away: Duration, gone: &mut Gone) -> Result<(), StoreError> {
-        let holders = self.store.holders().await?;
-        let here = attendance.here(&holders).await;
-        let is_gone = |(_, here): &(UserId, Option<bool>)| *here == Some(false);
-        let absent: Vec<UserId> = holders.into_iter().zip(here).filter(is_gone).map(|(agent, _)| agent).collect();
+    async fn look_round(&self, away: Duration, gone: &mut Gone) -> Result<(), StoreError> {
+        let absent = self.absent(self.store.holders().await?).await;
         gone.retain(|agent, _| absent.contains(agent));
         for agent in absent {
             let since = *gone.entry(agent.clone()).or_insert_with(Instant::now);
@@ -48,6 +36,17 @@ impl Chat {
             }
         }
         Ok(())
+    }
+
+    /// Those of these who are connected nowhere, for sure: where that is in doubt, nothing is taken from them.
+    async fn absent(&self, agents: Vec<UserId>) -> Vec<UserId> {
+        let mut absent = Vec::new();
+        for agents in agents.chunks(USERS_PER_QUESTION_MAX) {
+            let whereabouts = self.presence.find(agents).await;
+            let gone = agents.iter().zip(whereabouts).filter(|(_, whereabouts)| *whereabouts == Whereabouts::Gone);
+            absent.extend(gone.map(|(agent, _)| agent.clone()));
+        }
+        absent
     }
 
     /// Frees what somebody who has gone saw to. What was passed to them while they were away stays theirs as long.

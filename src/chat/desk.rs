@@ -6,15 +6,15 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
 use super::announce::Announcer;
-use super::directory::{Directory, not_yours};
 use super::list::Listing;
+use super::member::not_yours;
 use super::{Chat, unavailable};
 use crate::model::limits::{SEND_WAIT, STORE_PAUSE};
 use crate::model::{
     Assignment, Clock, Code, Conversation, ConversationId, Handling, Identity, InboxFilter, Kind, Message, Refusal,
     Role, TalkState, Truth, UserId,
 };
-use crate::store::{Store, StoreError, Talks};
+use crate::store::{Memberships, Store, StoreError, Talks};
 
 /// How often a change is tried anew when others keep changing the same talk; then they were faster.
 const TRIES: u32 = 8;
@@ -143,7 +143,7 @@ fn decide(now: &Assignment, wish: &Wish, me: &UserId) -> Decision {
 /// Where assignments are changed and told of.
 pub(super) struct Desk {
     store: Arc<dyn Store>,
-    directory: Arc<Directory>,
+    memberships: Arc<Memberships>,
     announcer: Arc<Announcer>,
     clock: Arc<dyn Clock>,
 }
@@ -151,11 +151,11 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         store: Arc<dyn Store>,
-        directory: Arc<Directory>,
+        memberships: Arc<Memberships>,
         announcer: Arc<Announcer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, directory, announcer, clock }
+        Self { store, memberships, announcer, clock }
     }
 
     async fn read(&self, talk: ConversationId) -> Result<Assignment, Refusal> {
@@ -199,9 +199,9 @@ impl Desk {
     }
 
     async fn try_reopen_by(&self, message: &Message) -> Result<(), Refusal> {
-        let found = self.directory.get(message.conversation).await.map_err(|error| unavailable(&error))?;
+        let found = self.memberships.get(message.conversation).await.map_err(|error| unavailable(&error))?;
         let is_by_user = |talk: &Arc<Conversation>| talk.kind == Kind::Support && talk.has(&message.sender);
-        let Some(talk) = found.filter(is_by_user) else { return Ok(()) };
+        let Some(talk) = found.map(|found| found.conversation).filter(is_by_user) else { return Ok(()) };
         for _ in 0..TRIES {
             let now = self.read(talk.id).await?;
             if now.state != TalkState::Closed {

@@ -21,6 +21,8 @@ pub(super) struct Stored {
     pub(super) sent: Sent,
     /// When it was accepted; after [`SEND_WAIT`] its sender is told that it takes too long.
     pub(super) accepted: Instant,
+    /// Whether so many are in its conversation that its activity need not be stamped every time.
+    pub(super) crowd: bool,
     /// Where the answer goes.
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
 }
@@ -51,7 +53,7 @@ async fn raise_all(store: Arc<dyn Store>, stages: Stages, mut arriving: mpsc::Re
     while arriving.recv_many(&mut waiting, HEADS_WAITING_MAX).await > 0 {
         while !waiting.is_empty() {
             let heads = highest_of_each(&waiting);
-            match raise(&*store, heads).await {
+            match raise(&*store, &heads).await {
                 Ok(()) => waiting.drain(..).for_each(|stored| answer(stored, &stages)),
                 Err(error) => {
                     refuse_overdue(&mut waiting, &error);
@@ -67,21 +69,26 @@ async fn raise_all(store: Arc<dyn Store>, stages: Stages, mut arriving: mpsc::Re
     }
 }
 
-fn highest_of_each(waiting: &[Stored]) -> Vec<Message> {
-    let mut highest: HashMap<ConversationId, &Arc<Message>> = HashMap::new();
+/// The last message of each conversation: first those of crowds, then all others.
+fn highest_of_each(waiting: &[Stored]) -> [Vec<Message>; 2] {
+    let mut highest: HashMap<ConversationId, &Stored> = HashMap::new();
     for stored in waiting {
         let message = &stored.sent.message;
-        let known = highest.entry(message.conversation).or_insert(message);
-        if known.seq < message.seq {
-            *known = message;
+        let known = highest.entry(message.conversation).or_insert(stored);
+        if known.sent.message.seq < message.seq {
+            *known = stored;
         }
     }
-    highest.into_values().map(|message| (**message).clone()).collect()
+    let (crowds, others): (Vec<&Stored>, Vec<&Stored>) = highest.into_values().partition(|stored| stored.crowd);
+    [crowds, others].map(|all| all.into_iter().map(|stored| (*stored.sent.message).clone()).collect())
 }
 
-async fn raise(store: &dyn Store, heads: Vec<Message>) -> Result<(), StoreError> {
-    for part in heads.chunks(BATCH_MESSAGES_MAX) {
+async fn raise(store: &dyn Store, [crowds, others]: &[Vec<Message>; 2]) -> Result<(), StoreError> {
+    for part in others.chunks(BATCH_MESSAGES_MAX) {
         store.raise(part).await?;
+    }
+    for part in crowds.chunks(BATCH_MESSAGES_MAX) {
+        store.raise_crowds(part).await?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 //! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
 //! - A taken place means another node was faster: read where the conversation ends, and try there.
 //! - A taken key means the message is stored already: answer with the first result.
+//! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
+//!   read anew, what came before it has taken effect first. So who may write, and who is told, is what the messages say.
 //! - What must be stored right after a place, or not at all, goes alone (`exact`).
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
 
@@ -16,29 +18,40 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::announce::Announcer;
+use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
-use super::directory::{Directory, not_yours};
 use super::gate::Gate;
+use super::groups::may_change;
 use super::heads::{Heads, Stored};
+use super::member::not_yours;
 use super::metrics::Stages;
 use super::rights::{Rights, Rules};
 use super::send::Sent;
 use super::unavailable;
-use crate::model::limits::{LANE_IDLE, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
-use crate::model::{Code, Conversation, ConversationId, Message, NewMessage, Refusal, Seq, StoreTime, UserId};
-use crate::store::{Attempt, Outcome, Store, StoreClock, StoreError, Tail};
+use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
+use crate::model::{
+    Code, Conversation, ConversationId, Group, Kind, Message, NewMessage, Refusal, Seq, StoreTime, UserId,
+};
+use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
 
 /// What all lanes share.
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) store_clock: Arc<StoreClock>,
-    pub(super) directory: Arc<Directory>,
+    pub(super) memberships: Arc<Memberships>,
     pub(super) rules: Arc<Rules>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
+}
+
+/// A conversation to make exist first, where its id was derived.
+pub(super) enum Opening {
+    /// From its members.
+    Talk(Conversation),
+    /// From who made it.
+    Group(Box<(Conversation, Group)>),
 }
 
 /// A send that waits for its place.
@@ -51,8 +64,8 @@ pub(super) struct Pending {
     pub(super) exact: Option<Seq>,
     /// Since when that place is looked for.
     pub(super) unseen_since: Option<Instant>,
-    /// The conversation to make exist first, where its id was derived from its members.
-    pub(super) open: Option<Conversation>,
+    /// The conversation to make exist first.
+    pub(super) open: Option<Opening>,
     /// The gate of the session that sent it, at which it has arrived.
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) accepted: Instant,
@@ -78,6 +91,19 @@ impl Pending {
             || self.rights.everywhere
     }
 
+    /// Whether what it changes may not be changed, as it is.
+    fn check_change(&self, talk: &Talk) -> Result<(), Refusal> {
+        match (&self.new.event, &talk.group) {
+            (Some(event), Some(group)) => may_change(group, &self.new.sender, event),
+            (Some(_), None) => Err(Refusal::new(Code::Invalid, "it is not a group")),
+            (None, _) => Ok(()),
+        }
+    }
+
+    const fn is_change(&self) -> bool {
+        self.new.event.is_some()
+    }
+
     fn deadline(&self) -> Instant {
         self.accepted + SEND_WAIT
     }
@@ -92,8 +118,12 @@ pub(super) struct Lane {
     conversation: ConversationId,
     parts: Arc<Parts>,
     inbox: mpsc::Receiver<Pending>,
-    /// Who is in it, as last seen.
-    members: Option<Arc<Conversation>>,
+    /// The conversation, as last seen.
+    talk: Option<Talk>,
+    /// Whether it is a group, and `talk` is all that the messages up to `end` say of it.
+    is_exact: bool,
+    /// Since when the end is known.
+    since: Instant,
     /// Taken from the inbox, not yet placed; oldest first.
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
@@ -106,7 +136,20 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(conversation: ConversationId, parts: Arc<Parts>, inbox: mpsc::Receiver<Pending>) -> Self {
-        Self { conversation, parts, inbox, members: None, queue: VecDeque::new(), end: None, unsure: 0, admitted: 0 }
+        let queue = VecDeque::new();
+        let since = Instant::now();
+        Self {
+            conversation,
+            parts,
+            inbox,
+            talk: None,
+            is_exact: false,
+            since,
+            queue,
+            end: None,
+            unsure: 0,
+            admitted: 0,
+        }
     }
 
     /// Works until it was idle for [`LANE_IDLE`] and `retire` agrees that nothing came in meanwhile.
@@ -142,10 +185,18 @@ impl Lane {
             self.resolve_unknown_outcomes().await?;
         }
         let Some(end) = self.end else {
+            self.since = Instant::now();
             self.end = Some(self.read_end().await?);
+            if std::mem::take(&mut self.is_exact) {
+                // What happened meanwhile may have changed who may write.
+                self.admitted = 0;
+            }
             return Ok(());
         };
-        self.admit().await?;
+        self.admit(end.seq).await?;
+        if self.end.is_none() {
+            return Ok(());
+        }
         match self.exact_front() {
             Some(head) if head != end.seq => self.compare(head, end).await,
             _ => self.place_run(end).await,
@@ -156,8 +207,7 @@ impl Lane {
     async fn resolve_unknown_outcomes(&mut self) -> Result<(), StoreError> {
         while self.unsure > 0 {
             let Some(front) = self.queue.front() else { break };
-            let found = self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await?;
-            match found {
+            match self.find(front).await? {
                 Some(message) => self.finish_front(Arc::new(message), None).await,
                 // Not stored, so neither is anything that was tried after it.
                 None => break,
@@ -172,47 +222,101 @@ impl Lane {
         Ok(tail.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
-    /// Refuses what may not be written here, now. What stays at the front was let through once and for all.
-    async fn admit(&mut self) -> Result<(), StoreError> {
+    /// Refuses what may not be written here, now. What stays at the front was let through, in a group as long as the end
+    /// stays known, elsewhere once and for all.
+    async fn admit(&mut self, end: Seq) -> Result<(), StoreError> {
         let mut next = self.admitted;
         while let Some(pending) = self.queue.get(next) {
-            let members = self.find_members(pending).await?;
-            let refusal = match self.refusal(pending, members.as_deref()).await? {
+            // A change goes alone, and what is behind it is looked at when it has taken effect.
+            if next > 0 && (pending.is_change() || self.queue.front().is_some_and(Pending::is_change)) {
+                break;
+            }
+            let talk = if self.is_exact { self.talk.clone() } else { self.look_up(pending).await? };
+            if !self.is_exact && talk.as_ref().is_some_and(|talk| talk.conversation.kind == Kind::Group) {
+                self.talk = self.catch_up(end).await?;
+                self.is_exact = true;
+                continue;
+            }
+            let refusal = match self.refusal(pending, talk.as_ref()).await? {
                 Some(refusal) => refusal,
                 None if pending.is_held_up() => {
                     Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")
                 }
                 None => {
                     // Only now: a conversation does not come to be by what is refused.
-                    self.members = match &pending.open {
-                        Some(derived) => Some(self.parts.directory.open(derived).await?),
-                        None => members,
-                    };
+                    if !self.is_exact {
+                        self.talk = match &pending.open {
+                            Some(Opening::Talk(derived)) => Some(self.parts.memberships.open(derived).await?),
+                            _ => talk,
+                        };
+                    }
                     next += 1;
                     self.admitted = next;
                     continue;
                 }
             };
+            let is_final = self.is_exact && !refusal.code.is_retryable();
+            if is_final && self.since < pending.accepted {
+                // Another node may have let them in since the end was read.
+                self.end = None;
+                return Ok(());
+            }
+            let stored = if is_final { self.find(pending).await? } else { None };
             if let Some(pending) = self.queue.remove(next) {
-                pending.refuse(refusal);
+                match stored {
+                    // It was allowed once.
+                    Some(message) => self.finish(pending, Arc::new(message), None).await,
+                    None => pending.refuse(refusal),
+                }
             }
         }
         Ok(())
     }
 
-    async fn find_members(&self, pending: &Pending) -> Result<Option<Arc<Conversation>>, StoreError> {
+    /// The conversation that a send goes to. A group is made to exist, since all that is to be checked of it was.
+    async fn look_up(&self, pending: &Pending) -> Result<Option<Talk>, StoreError> {
         match &pending.open {
-            Some(derived) => Ok(Some(Arc::new(derived.clone()))),
-            None => self.parts.directory.get(self.conversation).await,
+            Some(Opening::Talk(derived)) => Ok(Some(Talk::of(derived.clone()))),
+            Some(Opening::Group(new)) => {
+                self.parts.store.found(&new.0, &new.1).await?;
+                self.parts.memberships.read(self.conversation).await
+            }
+            None => self.parts.memberships.get(self.conversation).await,
         }
     }
 
-    /// Why this may never be written among these members.
-    async fn refusal(&self, pending: &Pending, members: Option<&Conversation>) -> Result<Option<Refusal>, StoreError> {
-        let Some(members) = members.filter(|members| pending.may_write_in(members)) else {
+    /// The group, after every event up to the end has taken effect. One may not have, where the node that wrote it died
+    /// or is about to let it; those are beyond the head.
+    async fn catch_up(&self, end: Seq) -> Result<Option<Talk>, StoreError> {
+        let mut group = self.parts.memberships.read(self.conversation).await?;
+        let mut head = group.as_ref().map_or(end, |group| group.head);
+        while head < end {
+            let page = self.parts.store.page(self.conversation, Span::After(head), PAGE_MESSAGES_MAX).await?;
+            let Some(last) = page.last() else {
+                return Err(StoreError::Unavailable("a message is stored but cannot be read yet".to_owned()));
+            };
+            head = last.seq;
+            let events: Vec<&Message> = page.iter().filter(|message| message.event.is_some()).collect();
+            if !events.is_empty() {
+                group = self.parts.memberships.reflect(self.conversation, &events).await?;
+            }
+        }
+        Ok(group)
+    }
+
+    async fn find(&self, pending: &Pending) -> Result<Option<Message>, StoreError> {
+        self.parts.store.find(self.conversation, &pending.new.sender, &pending.new.key).await
+    }
+
+    /// Why this may never be written there, as it is.
+    async fn refusal(&self, pending: &Pending, talk: Option<&Talk>) -> Result<Option<Refusal>, StoreError> {
+        let Some(talk) = talk.filter(|talk| pending.may_write_in(&talk.conversation)) else {
             return Ok(Some(not_yours()));
         };
-        self.parts.rules.refusal(&pending.new.sender, &pending.rights, members).await
+        if let Err(refusal) = pending.check_change(talk) {
+            return Ok(Some(refusal));
+        }
+        self.parts.rules.refusal(&pending.new.sender, &pending.rights, &talk.conversation).await
     }
 
     /// Tries to store what waits, and goes by what became of each.
@@ -273,7 +377,7 @@ impl Lane {
 
     async fn answer_with_first_result(&mut self) -> Result<(), StoreError> {
         let Some(front) = self.queue.front() else { return Ok(()) };
-        match self.parts.store.find(self.conversation, &front.new.sender, &front.new.key).await? {
+        match self.find(front).await? {
             Some(message) => {
                 self.finish_front(Arc::new(message), None).await;
                 Ok(())
@@ -288,20 +392,57 @@ impl Lane {
         self.finish_front(message, Some(predecessor.stored)).await;
     }
 
-    /// The message at the front is stored: announce it, and have its sender answered when the head is raised.
     async fn finish_front(&mut self, message: Arc<Message>, predecessor: Option<StoreTime>) {
-        let Some(pending) = self.pop_front() else { return };
+        if let Some(pending) = self.pop_front() {
+            self.finish(pending, message, predecessor).await;
+        }
+    }
+
+    /// A message is stored: let it take effect, announce it, and have its sender answered when the head is raised.
+    async fn finish(&mut self, pending: Pending, message: Arc<Message>, predecessor: Option<StoreTime>) {
+        if message.event.is_some()
+            && let Err(error) = self.take_effect(&message, pending.deadline()).await
+        {
+            return pending.refuse(unavailable(&error));
+        }
         if let Some(gate) = &pending.gate {
             gate.settle(self.conversation, &pending.new.key);
         }
+        if self.is_exact && predecessor.is_none() {
+            // It was found, not placed: others may have come and gone before it.
+            self.talk = self.parts.memberships.read(self.conversation).await.unwrap_or_default();
+        }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
-        if let Some(members) = &self.members {
-            self.parts.announcer.message(members, message.clone(), predecessor).await;
+        if let Some(talk) = &self.talk {
+            self.parts.announcer.message(talk, message.clone(), predecessor).await;
         }
         stages.published.record(pending.accepted.elapsed());
-        let sent = Sent { message, predecessor };
-        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, reply: pending.reply }).await;
+        let crowd = self.talk.as_ref().is_some_and(|talk| is_crowd(&talk.conversation));
+        let sent = Sent { message, predecessor, group: self.is_exact };
+        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, crowd, reply: pending.reply }).await;
+    }
+
+    /// Lets a stored event take effect, however often that has to be tried. If it cannot, the end is read anew, which
+    /// tries it again.
+    async fn take_effect(&mut self, event: &Message, deadline: Instant) -> Result<(), StoreError> {
+        loop {
+            let effect = async {
+                self.parts.store.apply(event).await?;
+                self.parts.memberships.read(self.conversation).await
+            };
+            match effect.await {
+                Ok(talk) => {
+                    self.talk = talk;
+                    return Ok(());
+                }
+                Err(error) if deadline <= Instant::now() => {
+                    self.end = None;
+                    return Err(error);
+                }
+                Err(_) => sleep(STORE_PAUSE).await,
+            }
+        }
     }
 
     fn refuse_front(&mut self, refusal: Refusal) {

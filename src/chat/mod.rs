@@ -9,17 +9,19 @@ mod away;
 mod commit;
 mod conflict;
 mod desk;
-mod directory;
 mod ends;
 mod erase;
 mod find;
 mod gate;
+mod groups;
 mod heads;
 mod history;
 mod lane;
 mod lanes;
 mod list;
+mod member;
 mod metrics;
+mod presence;
 mod profile;
 mod read;
 mod receipts;
@@ -34,17 +36,19 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bus::Bus;
-use crate::model::{Chance, Clock, ConversationId, Identity, Policy, Refusal, UserId};
-use crate::store::{StandingCache, Store, StoreClock, StoreError};
+use crate::model::{Chance, Clock, Policy, Refusal, UserId};
+use crate::presence::Presence;
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 
-pub use away::Attendance;
 pub use desk::Wish;
-pub use directory::Membership;
+pub use ends::End;
 pub use erase::Erased;
 pub use find::Wanted;
 pub use gate::Gate;
+pub use groups::Change;
 pub use history::{Page, Want};
 pub use list::Listing;
+pub use member::Membership;
 pub use receipts::Marks;
 pub use rights::Rights;
 pub use send::{Send, Sent, Target};
@@ -57,12 +61,16 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// Who is in which conversation.
+    pub memberships: Arc<Memberships>,
     /// What is known of users' standings.
     pub standings: Arc<StandingCache>,
     /// What users may do with each other.
     pub policy: Policy,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -74,7 +82,8 @@ pub struct Chat {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
-    directory: Arc<directory::Directory>,
+    presence: Arc<dyn Presence>,
+    memberships: Arc<Memberships>,
     standings: Arc<StandingCache>,
     rules: Arc<rights::Rules>,
     /// Who has come, and with which address: they need not be looked up again.
@@ -88,37 +97,29 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, standings, policy, bus, clock, chance } = ports;
-        let directory = Arc::new(directory::Directory::new(store.clone()));
+        let Ports { store, store_clock, memberships, standings, policy, bus, presence, clock, chance } = ports;
         let announcer = Arc::new(announce::Announcer::new(bus));
         let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
         let lanes = lanes::Lanes::new(lane::Parts {
             store: store.clone(),
             store_clock,
-            directory: directory.clone(),
+            memberships: memberships.clone(),
             rules: rules.clone(),
             announcer: announcer.clone(),
             commit: commit::Commit::start(store.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
         });
-        let desk = Arc::new(desk::Desk::new(store.clone(), directory.clone(), announcer.clone(), clock.clone()));
-        Self { store, clock, chance, directory, standings, rules, met: Mutex::default(), announcer, desk, lanes }
+        let desk = Arc::new(desk::Desk::new(store.clone(), memberships.clone(), announcer.clone(), clock.clone()));
+        let met = Mutex::default();
+        Self { store, clock, chance, presence, memberships, standings, rules, met, announcer, desk, lanes }
     }
 
     /// What users may do with each other here.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.rules.policy
-    }
-
-    /// The conversation, and as whom they are a member.
-    ///
-    /// # Errors
-    /// `forbidden` if they are not or there is none; `unavailable` if the store does not answer.
-    pub async fn member(&self, who: &Identity, conversation: ConversationId) -> Result<Membership, Refusal> {
-        self.directory.member(&who.seats(), conversation).await
     }
 }
 

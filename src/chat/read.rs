@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::announce::Announcer;
-use super::directory::Directory;
 use super::{Chat, Membership, unavailable};
 use crate::model::{Code, ConversationId, Cursor, CursorKind, Identity, Message, Refusal, Seq, UserId};
-use crate::store::{Store, StoreError};
+use crate::store::{Memberships, Store, StoreError};
 
 impl Chat {
     /// Moves a member's cursor up to `to` (without it, over all there is), tells all members if it moved, and answers where it is. What was read was
@@ -57,14 +56,14 @@ const fn implied(kind: CursorKind) -> &'static [CursorKind] {
 /// Moves the team's cursor when one of its agents answers.
 pub(super) struct Reading {
     store: Arc<dyn Store>,
-    directory: Arc<Directory>,
+    memberships: Arc<Memberships>,
     announcer: Arc<Announcer>,
 }
 
 impl Chat {
     pub(super) fn reading(&self) -> Reading {
-        let (store, directory) = (self.store.clone(), self.directory.clone());
-        Reading { store, directory, announcer: self.announcer.clone() }
+        let (store, memberships) = (self.store.clone(), self.memberships.clone());
+        Reading { store, memberships, announcer: self.announcer.clone() }
     }
 }
 
@@ -79,7 +78,7 @@ impl Reading {
 
     async fn try_by_answering(&self, answer: &Message) -> Result<(), StoreError> {
         let (id, team) = (answer.conversation, UserId::team());
-        let Some(conversation) = self.directory.get(id).await? else { return Ok(()) };
+        let Some(conversation) = self.memberships.get(id).await?.map(|talk| talk.conversation) else { return Ok(()) };
         if !conversation.has(&team) || conversation.has(&answer.sender) {
             return Ok(());
         }

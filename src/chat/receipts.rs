@@ -25,7 +25,7 @@ impl Cursors {
     pub(super) fn of(&self, conversation: ConversationId, user: UserId) -> Cursor {
         let place = (conversation, user);
         let moved = self.0.get(&place).cloned();
-        moved.unwrap_or_else(|| Cursor { user: place.1, read: Seq::ZERO, delivered: Seq::ZERO })
+        moved.unwrap_or(Cursor { user: place.1, read: Seq::ZERO, delivered: Seq::ZERO })
     }
 }
 

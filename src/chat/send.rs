@@ -7,11 +7,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::conflict::Conflicts;
-use super::lane::Pending;
+use super::lane::{Opening, Pending};
 use super::{Chat, Gate, Rights};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
-    ClientKey, Code, Conversation, ConversationId, Message, MessageId, NewMessage, Refusal, Seq, StoreTime, UserId,
+    ClientKey, Code, Conversation, ConversationId, Event, Message, MessageId, NewMessage, Refusal, Seq, StoreTime,
+    UserId,
 };
 
 /// Where a message goes.
@@ -78,6 +79,23 @@ pub struct Sent {
     pub message: Arc<Message>,
     /// No later than this did the store take the message before it; none where that is not known.
     pub predecessor: Option<StoreTime>,
+    /// Whether its conversation is a group.
+    pub group: bool,
+}
+
+/// What is to become a message.
+pub(super) struct Said {
+    pub(super) conversation: ConversationId,
+    /// What to make exist first, where its id was derived.
+    pub(super) open: Option<Opening>,
+    pub(super) sender: UserId,
+    pub(super) for_team: bool,
+    pub(super) rights: Rights,
+    /// The place that it must be stored right after, or not at all.
+    pub(super) exact: Option<Seq>,
+    pub(super) key: ClientKey,
+    pub(super) text: String,
+    pub(super) event: Option<Event>,
 }
 
 impl Chat {
@@ -89,25 +107,27 @@ impl Chat {
     /// a place that is no longer the last; or `unavailable`, after which the message may or may not be stored, and
     /// sending it again under the same key tells.
     pub fn send(&self, send: Send, gate: Option<Arc<Gate>>) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
-        let (reply, answer) = oneshot::channel();
         let for_team = send.for_team;
-        let (conversation, sender, key) = (send.conversation(), send.sender.clone(), send.key.clone());
+        let checked = check(&send.text);
         let conflicts = Conflicts::of(self, &send);
-        match check(&send.text) {
-            Ok(()) => self.lanes.push(self.accept(send, gate, reply)),
-            Err(refusal) => {
-                let _ = reply.send(Err(refusal));
-            }
-        }
+        let open = match &send.target {
+            Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
+            Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
+            Target::Conversation(_) => None,
+        };
+        let conversation = send.conversation();
+        let Send { sender, rights, key, text, exact, .. } = send;
+        let (writer, named) = (sender.clone(), key.clone());
+        let open = open.map(Opening::Talk);
+        let said = Said { conversation, open, sender, for_team, rights, key, text, exact, event: None };
+        let answer = self.queue(said, checked, gate);
         let (reading, desk, store) = (self.reading(), self.desk.clone(), self.store.clone());
         async move {
-            let decided = answer.await;
-            let decided = decided.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up")));
-            let sent = match decided {
+            let sent = match answer.await {
                 // Somebody who may not write any more may have written this before: a repetition gets its first answer.
                 Err(refusal) if refusal.code == Code::Forbidden => {
-                    match store.find(conversation, &sender, &key).await {
-                        Ok(Some(message)) => Sent { message: Arc::new(message), predecessor: None },
+                    match store.find(conversation, &writer, &named).await {
+                        Ok(Some(message)) => Sent { message: Arc::new(message), predecessor: None, group: false },
                         _ => return Err(refusal),
                     }
                 }
@@ -122,18 +142,29 @@ impl Chat {
         }
     }
 
-    fn accept(&self, send: Send, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
-        let open = match &send.target {
-            Target::Person(other) => Some(Conversation::direct(&send.sender, other)),
-            Target::Support(user) => Some(Conversation::support(user, &UserId::team())),
-            Target::Conversation(_) => None,
-        };
-        let conversation = send.conversation();
-        let Send { sender, for_team, rights, key, text, exact, .. } = send;
+    /// Queues what was checked and found good; answers the rest at once.
+    pub(super) fn queue(
+        &self,
+        said: Said,
+        checked: Result<(), Refusal>,
+        gate: Option<Arc<Gate>>,
+    ) -> impl Future<Output = Result<Sent, Refusal>> + 'static {
+        let (reply, answer) = oneshot::channel();
+        match checked {
+            Ok(()) => self.lanes.push(self.accept(said, gate, reply)),
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+            }
+        }
+        async move { answer.await.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the send was given up"))) }
+    }
+
+    fn accept(&self, said: Said, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
+        let Said { conversation, open, sender, for_team, rights, key, text, exact, event } = said;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
-        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text };
+        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text, event };
         let (accepted, _waiting) = (Instant::now(), self.lanes.waits());
         Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply, _waiting }
     }

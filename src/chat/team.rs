@@ -55,7 +55,7 @@ impl Chat {
     /// `unavailable` if the store does not answer.
     pub async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, Refusal> {
         let mut profiles = Vec::with_capacity(users.len());
-        for some in users.chunks(PAGE_CONVERSATIONS_MAX) {
+        for some in users.chunks(2 * PAGE_CONVERSATIONS_MAX) {
             profiles.extend(self.store.profiles(some).await.map_err(|error| unavailable(&error))?);
         }
         Ok(profiles)

@@ -9,6 +9,8 @@ use crate::model::{ConversationId, Refusal, UserId};
 pub struct Unread {
     /// In all the conversations that were looked at.
     pub total: u64,
+    /// Of that, in groups.
+    pub in_groups: u64,
     /// In each of them that has any, latest activity first; each counted up to
     /// [`UNREAD_COUNT_MAX`](crate::model::limits::UNREAD_COUNT_MAX).
     pub conversations: Vec<(ConversationId, u64)>,
@@ -26,9 +28,11 @@ impl Chat {
         let mut behind = None;
         for _ in 0..UNREAD_CONVERSATIONS_MAX / PAGE_CONVERSATIONS_MAX {
             let page = self.store.list(user, behind, PAGE_CONVERSATIONS_MAX).await.map_err(|e| unavailable(&e))?;
-            let ids: Vec<ConversationId> = page.iter().map(|summary| summary.conversation.id).collect();
-            let unread = self.store.unread(user, &ids).await.map_err(|error| unavailable(&error))?;
-            counted.add(ids.into_iter().zip(unread));
+            let places = list::unread_from(user, &page);
+            let unread = self.store.unread(user, &places).await.map_err(|error| unavailable(&error))?;
+            let groups = page.iter().zip(&unread).filter(|(summary, _)| summary.group.is_some());
+            counted.in_groups += groups.map(|(_, unread)| unread).sum::<u64>();
+            counted.add(places.into_iter().map(|(id, _)| id).zip(unread));
             behind = page.last().filter(|_| page.len() == PAGE_CONVERSATIONS_MAX).map(list::behind);
             if behind.is_none() {
                 return Ok(counted);

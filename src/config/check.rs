@@ -48,6 +48,7 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
         node_label: raw.want(&s::NODE_ID, "1 to 64 printable ASCII characters without spaces", label)?,
         claim_away: Duration::from_secs(number(raw, &s::CLAIM_AWAY_SECONDS, 0, 86_400)?.into()),
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
+        presence_grace: Duration::from_secs(number(raw, &s::PRESENCE_GRACE_SECONDS, 0, 300)?.into()),
         log: log(raw)?,
         rates: rates(raw)?,
     })

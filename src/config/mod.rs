@@ -66,6 +66,8 @@ pub struct Config {
     pub claim_away: Duration,
     /// How long a node that is told to stop may take, at most one hour.
     pub drain: Duration,
+    /// How long a user is taken for online after their last connection ended, at most five minutes.
+    pub presence_grace: Duration,
     /// What is logged, and how.
     pub log: Log,
     /// How much of everything.

@@ -121,6 +121,8 @@ settings! {
         "A label for this node in logs and metrics.";
     DRAIN_SECONDS: Plain "SECONDS" = Some("25"),
         "How long a node that is told to stop may take to see its clients off.";
+    PRESENCE_GRACE_SECONDS: Plain "SECONDS" = Some("5"),
+        "How long a user is still shown as online after their last connection ended: as long as a page takes to reload.";
     SENDS_PER_SECOND: Plain "N" = Some("20"),
         "Messages that one user may send per second, over time.";
     SENDS_BURST: Plain "N" = Some("60"),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::metrics::Metrics;
 use super::registry::{Registry, SHARDS};
 use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, USERS_PER_QUESTION_MAX};
-use crate::model::{Activity, Standing, StoreTime, UserId};
+use crate::model::{Activity, Kind, Standing, StoreTime, UserId};
 use crate::store::{Since, Store, StoreClock, StoreError};
 
 /// A session that was whole at its user's last audit knows everything that the store took up to this long after it,
@@ -108,9 +108,10 @@ impl Cure {
     }
 
     fn tell(&self, asked: &HashSet<&UserId>, activity: &Activity) {
+        let group = activity.conversation.kind == Kind::Group;
         for member in activity.conversation.members.iter().filter(|member| asked.contains(member)) {
             self.registry.each_session(member, |outbox| {
-                if outbox.want(activity.conversation.id, activity.last_seq) {
+                if outbox.want(activity.conversation.id, activity.last_seq, group) {
                     self.metrics.found.increment(1);
                 }
             });

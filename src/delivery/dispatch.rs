@@ -12,12 +12,13 @@ use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::position::Verdict;
 use super::registry::Registry;
+use super::watchers::Watchers;
 use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
-use crate::store::StandingCache;
+use crate::store::{Memberships, StandingCache};
 use crate::wire::ServerFrame;
-use crate::wire::envelope::Envelope;
+use crate::wire::envelope::{Envelope, EnvelopeError};
 use crate::wire::server::Assigned;
 
 /// How much the bus can be trusted.
@@ -34,7 +35,9 @@ pub(super) enum Trust {
 /// Where messages are sorted to their sessions.
 pub(super) struct Desk {
     pub(super) registry: Arc<Registry>,
+    pub(super) memberships: Arc<Memberships>,
     pub(super) standings: Arc<StandingCache>,
+    pub(super) watchers: Arc<Watchers>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
 }
@@ -45,9 +48,11 @@ pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, trust:
     while let Some(event) = events.recv().await {
         match event {
             BusEvent::Message { user, payload } => desk.deliver(&user, &payload),
+            BusEvent::Broadcast { payload } => desk.broadcast(&payload),
             BusEvent::Doubt(cause) => {
                 tracing::warn!(cause = cause.name(), "messages may have been lost on the bus; asking the store");
                 desk.count(cause);
+                desk.watchers.doubt_all();
                 doubts += 1;
                 trust.send_replace(Trust::Doubt(doubts));
             }
@@ -89,10 +94,13 @@ impl Desk {
 
     fn deliver(&self, user: &UserId, payload: &[u8]) {
         match Envelope::decode(payload) {
-            Ok(Envelope::Message { message, predecessor }) => {
+            Ok(Envelope::Message { message, predecessor, group }) => {
+                if group && message.event.is_some() {
+                    self.memberships.forget(message.conversation);
+                }
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor)));
+                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor, group)));
             }
             Ok(Envelope::Receipt { conversation, cursor }) => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });
@@ -105,16 +113,28 @@ impl Desk {
                 let expires_ms = u64::try_from(TYPING_HOLDS.as_millis()).unwrap_or(u64::MAX);
                 self.tell(user, ServerFrame::Typing { conversation, user: writer, active, expires_ms });
             }
-            Ok(Envelope::Typing { .. }) => {}
             Ok(Envelope::Standing {}) => {
                 self.standings.forget(user);
                 self.registry.each_session(user, Outbox::doubt_standing);
             }
-            Err(error) => {
-                self.metrics.unreadable.increment(1);
-                tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");
-            }
+            // Told to every node, not to one user's.
+            Ok(Envelope::Typing { .. } | Envelope::Presence { .. }) => {}
+            Err(error) => self.unreadable(&error),
         }
+    }
+
+    /// What every node is told.
+    fn broadcast(&self, payload: &[u8]) {
+        match Envelope::decode(payload) {
+            Ok(Envelope::Presence { users }) => self.watchers.doubt(users),
+            Ok(_) => {}
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn unreadable(&self, error: &EnvelopeError) {
+        self.metrics.unreadable.increment(1);
+        tracing::debug!(%error, "an envelope from the bus was dropped; the store has what matters");
     }
 
     fn offer(&self, user: &UserId, shared: &Arc<SharedMessage>) {

@@ -6,13 +6,17 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::model::{ConversationId, Message, StoreTime, Timestamp};
-use crate::wire::server::{Fault, Truth};
+use crate::wire::server::{Fault, Row, Truth};
 use crate::wire::{Form, ServerFrame};
 
 /// What a message costs in a queue beside its text, about, in bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
+/// What a member of a conversation costs in its row, about, in bytes.
+const MEMBER_BYTES: usize = 128;
 /// What any other frame costs, about, in bytes.
 const FRAME_BYTES: usize = 256;
+/// What a user costs whose presence is told, about, in bytes.
+const SEEN_BYTES: usize = 96;
 
 /// What a cursor or a count in a frame costs, about, in bytes.
 const CURSOR_BYTES: usize = 96;
@@ -35,6 +39,8 @@ pub struct SharedMessage {
     pub message: Arc<Message>,
     /// No later than this did the store take the message before it.
     pub(super) predecessor: Option<StoreTime>,
+    /// Whether its conversation is a group.
+    pub(super) group: bool,
     forms: Forms,
 }
 
@@ -51,8 +57,8 @@ pub struct Notice {
 struct Forms([OnceLock<Bytes>; Form::ALL.len()]);
 
 impl SharedMessage {
-    pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>) -> Self {
-        Self { message, predecessor, forms: Forms::default() }
+    pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>, group: bool) -> Self {
+        Self { message, predecessor, group, forms: Forms::default() }
     }
 
     /// The message in a form; made by `make` for the first who asks.
@@ -109,10 +115,12 @@ impl Item {
                     messages.iter().map(cost).sum::<usize>() + FRAME_BYTES
                 }
                 ServerFrame::Conversations { conversations, .. } | ServerFrame::Inbox { conversations, .. } => {
-                    (conversations.len() + 1) * MESSAGE_OVERHEAD_BYTES
+                    conversations.iter().map(row_cost).sum::<usize>() + FRAME_BYTES
                 }
+                ServerFrame::Conversation(row) => row_cost(row),
                 ServerFrame::Receipts { cursors, .. } => FRAME_BYTES + cursors.len() * CURSOR_BYTES,
                 ServerFrame::Unread { conversations, .. } => FRAME_BYTES + conversations.len() * CURSOR_BYTES,
+                ServerFrame::Presence { users } => FRAME_BYTES + users.len() * SEEN_BYTES,
                 _ => FRAME_BYTES,
             },
         }
@@ -123,6 +131,11 @@ impl From<ServerFrame> for Item {
     fn from(frame: ServerFrame) -> Self {
         Self::Answer(Box::new(frame))
     }
+}
+
+/// What a row of a list weighs in a queue, in bytes.
+fn row_cost(row: &Row) -> usize {
+    MESSAGE_OVERHEAD_BYTES + row.members.len() * MEMBER_BYTES
 }
 
 /// What a message weighs in a queue, in bytes.

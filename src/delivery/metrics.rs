@@ -25,6 +25,8 @@ pub(super) struct Metrics {
     pub(super) cure_failures: Counter,
     pub(super) cure_seconds: Histogram,
     pub(super) doubts: [Counter; Cause::ALL.len()],
+    pub(super) watched: Gauge,
+    pub(super) presence_asks: Counter,
 }
 
 impl Metrics {
@@ -56,6 +58,8 @@ impl Metrics {
         describe_counter!("switchboard_audit_finds_total", "Sessions that were found to miss something");
         describe_counter!("switchboard_audit_failures_total", "Questions about activity that the store did not answer");
         describe_counter!("switchboard_doubts_total", "Times that messages may have been lost on the bus, by cause");
+        describe_gauge!("switchboard_watched_users", "Users whose coming and going somebody on this node watches");
+        describe_counter!("switchboard_presence_asks_total", "Questions about where watched users are");
         describe_histogram!(
             "switchboard_cure_seconds",
             Unit::Seconds,
@@ -80,6 +84,8 @@ impl Metrics {
             cure_failures: counter!("switchboard_audit_failures_total"),
             cure_seconds: metrics::histogram!("switchboard_cure_seconds"),
             doubts: Cause::ALL.map(|cause| counter!("switchboard_doubts_total", "cause" => cause.name())),
+            watched: gauge!("switchboard_watched_users"),
+            presence_asks: counter!("switchboard_presence_asks_total"),
         }
     }
 }

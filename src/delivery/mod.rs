@@ -8,10 +8,14 @@
 //!
 //! What the bus loses is found by [`cure`]: the question "where was activity?", asked of the store for some users at a
 //! time – all at once after a doubt, again and again while the bus is away, and a few every moment as an audit.
+//!
+//! Who comes and goes is another matter: [`visible`] counts the sessions that presence is told of, [`watchers`] knows who
+//! watches whom, and [`lookout`] asks where they are.
 
 mod cure;
 mod dispatch;
 mod item;
+mod lookout;
 mod metrics;
 mod outbox;
 mod owed;
@@ -19,15 +23,21 @@ mod position;
 mod queue;
 mod reader;
 mod registry;
+mod visible;
+mod watchers;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusEvent};
+use crate::model::limits::PRESENCE_ANSWER_WAIT;
 use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
-use crate::store::{StandingCache, Store, StoreClock};
+use crate::presence::{Leaving, Presence, PresenceEvent};
+use crate::store::{Memberships, StandingCache, Store, StoreClock};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -39,10 +49,14 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What time the store has.
     pub store_clock: Arc<StoreClock>,
+    /// Who is in which conversation.
+    pub memberships: Arc<Memberships>,
     /// What is known of users' standings, to be forgotten when something is decided.
     pub standings: Arc<StandingCache>,
     /// Where channels are subscribed.
     pub bus: Arc<dyn Bus>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
     /// The wall clock: what latencies are measured with.
     pub clock: Arc<dyn Clock>,
 }
@@ -52,6 +66,9 @@ pub struct Ports {
 pub struct Seat {
     outbox: Arc<Outbox>,
     registry: Arc<registry::Registry>,
+    visible: Arc<visible::Visible>,
+    watchers: Arc<watchers::Watchers>,
+    is_shown: AtomicBool,
 }
 
 impl Seat {
@@ -60,11 +77,33 @@ impl Seat {
     pub fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
+
+    /// Whether others see its user through this session.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.is_shown.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether others see its user through this session: not while it shows no sign of life.
+    pub fn show(&self, shown: bool) {
+        if self.is_shown.swap(shown, Ordering::Relaxed) == shown {
+            return;
+        }
+        if shown {
+            self.visible.show(&self.outbox);
+        } else {
+            self.visible.hide(&self.outbox, Leaving::Vanished);
+        }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         self.registry.leave(&self.outbox);
+        self.watchers.leave(&self.outbox);
+        if self.is_shown() {
+            self.visible.hide(&self.outbox, Leaving::Closed);
+        }
     }
 }
 
@@ -74,28 +113,54 @@ pub struct Delivery {
     generation: crate::model::Generation,
     registry: Arc<registry::Registry>,
     reader: reader::Reader,
-    _tasks: [AbortOnDropHandle<()>; 4],
+    visible: Arc<visible::Visible>,
+    watchers: Arc<watchers::Watchers>,
+    _tasks: [AbortOnDropHandle<()>; 6],
 }
 
 impl Delivery {
-    /// Starts dispatching the bus's events and auditing users. The tasks end with the `Delivery`.
+    /// Starts dispatching the bus's events and those of presence, and auditing users. The tasks end with the `Delivery`.
     #[must_use]
-    pub fn start(ports: Ports, events: mpsc::Receiver<BusEvent>) -> Self {
-        let Ports { store, store_clock, standings, bus, clock } = ports;
+    pub fn start(
+        ports: Ports,
+        events: mpsc::Receiver<BusEvent>,
+        comings_and_goings: mpsc::Receiver<PresenceEvent>,
+    ) -> Self {
+        let Ports { store, store_clock, memberships, standings, bus, presence, clock } = ports;
         let metrics = metrics::Metrics::new();
+        let watchers = Arc::new(watchers::Watchers::new(metrics.watched.clone()));
+        let visible = Arc::new(visible::Visible::new(presence.clone(), watchers.clone(), clock.clone()));
+        let lookout = lookout::Lookout {
+            presence,
+            store: store.clone(),
+            bus: bus.clone(),
+            watchers: watchers.clone(),
+            visible: visible.clone(),
+            metrics: metrics.clone(),
+        };
         let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
-        let desk = dispatch::Desk { registry: registry.clone(), standings, clock, metrics: metrics.clone() };
+        let desk = dispatch::Desk {
+            registry: registry.clone(),
+            memberships: memberships.clone(),
+            standings,
+            watchers: watchers.clone(),
+            clock,
+            metrics: metrics.clone(),
+        };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);
         let tasks = [
             tokio::spawn(dispatch::run(events, desk, trust)),
             tokio::spawn(dispatch::keep_cured(watched, cure.clone())),
             tokio::spawn(cure.audit()),
             tokio::spawn(registry.clone().sweep()),
+            tokio::spawn(lookout.clone().herald(comings_and_goings)),
+            tokio::spawn(lookout.ask()),
         ]
         .map(AbortOnDropHandle::new);
         let generation = store.generation();
-        Self { store_clock, generation, registry, reader: reader::Reader::new(store, metrics), _tasks: tasks }
+        let reader = reader::Reader::new(store, memberships, metrics);
+        Self { store_clock, generation, registry, reader, visible, watchers, _tasks: tasks }
     }
 
     /// The point in history that a client which has just come, and knows nothing, starts at.
@@ -109,9 +174,33 @@ impl Delivery {
     /// store took after `from` in conversations whose start is not set.
     pub async fn join(&self, who: &Identity, as_of: AsOf, from: StoreTime) -> Seat {
         // Made before anything is awaited, so that a connection lost meanwhile leaves nothing behind.
-        let seat = Seat { outbox: Arc::new(Outbox::new(who.seats(), as_of, from)), registry: self.registry.clone() };
+        let seat = Seat {
+            outbox: Arc::new(Outbox::new(who.seats(), as_of, from)),
+            registry: self.registry.clone(),
+            visible: self.visible.clone(),
+            watchers: self.watchers.clone(),
+            is_shown: AtomicBool::new(false),
+        };
         self.registry.join(&seat.outbox, self.store_clock.now()).await;
+        seat.show(true);
         seat
+    }
+
+    /// Sets whom a session watches, in place of all whom it watched before, and answers it: with what there is to see of
+    /// everybody in `asked`, of whom those it may not watch are as if offline. Changes follow behind the answer. Who is
+    /// not known of within [`PRESENCE_ANSWER_WAIT`] is shown as offline until they are.
+    pub async fn watch(&self, outbox: &Arc<Outbox>, watched: Vec<UserId>, asked: Vec<UserId>) {
+        self.watchers.watch(outbox, watched);
+        // Whoever is not known of in time is told of later.
+        drop(timeout(PRESENCE_ANSWER_WAIT, self.watchers.asked(outbox)).await);
+        self.watchers.answer(outbox, asked);
+    }
+
+    /// Tells a session of everybody whom it watches, if it had no room for a change and has now.
+    pub fn pay_presence(&self, outbox: &Arc<Outbox>) {
+        if outbox.takes_owed_presence() {
+            self.watchers.tell_again(outbox);
+        }
     }
 
     /// Up to when this session has been told everything.
@@ -131,12 +220,6 @@ impl Delivery {
     /// Reads what a session wants next and puts it into its outbox.
     pub async fn pull(&self, outbox: &Outbox, pull: Pull) {
         self.reader.pull(outbox, pull).await;
-    }
-
-    /// Whether somebody has a session on this node.
-    #[must_use]
-    pub fn is_here(&self, user: &UserId) -> bool {
-        self.registry.is_here(user)
     }
 
     /// How many sessions this node has.

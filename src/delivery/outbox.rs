@@ -12,7 +12,7 @@ use super::position::Verdict;
 use super::queue::Queue;
 use super::reader::Pull;
 use crate::model::limits::{OUTBOX_BYTES_MAX, POSITIONS_MAX, STORE_PAUSE};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, Standing, StoreTime, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Range, Seq, Standing, StoreTime, UserId};
 use crate::wire::ServerFrame;
 
 /// Where a session starts in a conversation that its client named.
@@ -24,6 +24,8 @@ pub struct Start {
     pub shown: Seq,
     /// The highest place known to exist.
     pub wanted: Seq,
+    /// Whether it is a group.
+    pub group: bool,
 }
 
 /// One session's frames and positions. Bounded: messages are queued up to [`OUTBOX_BYTES_MAX`] and beyond that only
@@ -83,7 +85,12 @@ impl Outbox {
 
     /// The session has read this.
     pub fn set_standing(&self, standing: Arc<Standing>) {
-        self.held().standing = standing;
+        let before = std::mem::replace(&mut self.held().standing, standing.clone());
+        if *before != *standing {
+            // Whom it watches may be hidden from it now, or not any more.
+            self.lock().owes_presence = true;
+            self.wake.notify_one();
+        }
     }
 
     /// Whether the session is to read its user's standing anew. It is told once.
@@ -158,6 +165,25 @@ impl Outbox {
         queue.owed.due().filter(|_| queue.open && queue.is_whole())
     }
 
+    /// Queues what has changed of those whom the session watches. Without room it is owed: later the session is told of
+    /// all of them.
+    pub(super) fn push_presence(&self, frame: ServerFrame) {
+        let mut queue = self.lock();
+        if queue.open && queue.has_room() && !queue.owes_presence {
+            queue.push(frame.into());
+            drop(queue);
+            self.wake.notify_one();
+        } else {
+            queue.owes_presence = true;
+        }
+    }
+
+    /// Whether presence is owed that there is room for now; then it counts as paid.
+    pub(super) fn takes_owed_presence(&self) -> bool {
+        let mut queue = self.lock();
+        queue.owes_presence && queue.bytes <= OUTBOX_BYTES_MAX / 4 && std::mem::take(&mut queue.owes_presence)
+    }
+
     /// Takes the next frame.
     #[must_use]
     pub fn pop(&self) -> Option<Item> {
@@ -194,8 +220,9 @@ impl Outbox {
     pub fn start_from(&self, starts: impl IntoIterator<Item = Start>) {
         let mut queue = self.lock();
         let is_open = queue.open;
-        for Start { conversation, shown, wanted } in starts {
+        for Start { conversation, shown, wanted, group } in starts {
             let position = queue.positions.entry(conversation).or_default();
+            position.group |= group;
             if is_open {
                 position.advance_to(shown);
             } else {
@@ -210,9 +237,10 @@ impl Outbox {
     }
 
     /// The conversation is known to go up to `seq`. Answers whether the session missed something.
-    pub fn want(&self, conversation: ConversationId, seq: Seq) -> bool {
+    pub fn want(&self, conversation: ConversationId, seq: Seq, group: bool) -> bool {
         let mut queue = self.lock();
         let position = queue.positions.entry(conversation).or_default();
+        position.group |= group;
         position.wanted = position.wanted.max(seq);
         let behind = position.is_behind();
         queue.list_if_behind(conversation, Instant::now());
@@ -242,8 +270,8 @@ impl Outbox {
 
     /// A send ended well: its `sent` shows the message on this socket, when its turn has come. Where the message was
     /// shown before, as a `message`, it only answers.
-    pub fn sent(&self, sent: Arc<Message>, predecessor: Option<StoreTime>) {
-        self.lock().offer_sent(sent, predecessor);
+    pub fn sent(&self, sent: Arc<Message>, predecessor: Option<StoreTime>, group: bool) {
+        self.lock().offer_sent(sent, predecessor, group);
         self.wake.notify_one();
     }
 
@@ -285,6 +313,21 @@ impl Outbox {
             position.advance_to(base);
         }
         queue.settle(conversation);
+    }
+
+    /// What of a group this session's user may see, as read from the store for what was wanted then: nothing else is
+    /// waited for. `base` is where the session starts, if that was not known.
+    pub(super) fn confine(&self, group: ConversationId, base: Seq, range: Range, wanted: Seq) {
+        self.lock().confine(group, base, range, wanted);
+    }
+
+    /// The conversation is none of this session's: it is wanted no more.
+    pub(super) fn forget(&self, conversation: ConversationId) {
+        let mut queue = self.lock();
+        queue.positions.remove(&conversation);
+        queue.pulling = None;
+        drop(queue);
+        self.wake.notify_one();
     }
 
     /// Offers messages read from the store, ascending without a hole; returns how many were queued. It stops when the

@@ -11,6 +11,8 @@ pub(super) struct Position {
     pub(super) wanted: Seq,
     /// Whether the conversation is among those to be read from the store.
     pub(super) listed: bool,
+    /// Whether it is a group, of which the session's user may not see everything.
+    pub(super) group: bool,
 }
 
 /// What to do with a message.

@@ -12,7 +12,7 @@ use super::owed::Owed;
 use super::position::{Position, Verdict};
 use super::reader::Pull;
 use crate::model::limits::{EARLY_BYTES_MAX, HOLE_WAIT, OUTBOX_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
-use crate::model::{AsOf, ClientKey, ConversationId, Message, Seq, StoreTime, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Message, Range, Seq, StoreTime, UserId};
 use crate::wire::ServerFrame;
 use crate::wire::server::Sent;
 
@@ -40,6 +40,8 @@ pub(super) struct Queue {
     /// Where conversations without a position start.
     pub(super) start: StoreTime,
     pub(super) open: bool,
+    /// Whether a change of presence found no room.
+    pub(super) owes_presence: bool,
 }
 
 impl Queue {
@@ -59,6 +61,7 @@ impl Queue {
             owed: Owed::default(),
             start,
             open: false,
+            owes_presence: false,
         }
     }
 
@@ -91,6 +94,7 @@ impl Queue {
         let message = &shared.message;
         let starts_here = self.starts_here(shared.predecessor);
         let position = self.positions.entry(message.conversation).or_default();
+        position.group |= shared.group;
         match position.offer(message.seq, starts_here) {
             Verdict::Drop => Verdict::Drop,
             Verdict::Show if self.settle_answer(message.conversation, message.seq.previous()) => {
@@ -111,11 +115,12 @@ impl Queue {
 
     /// Offers a message of our own, which is shown by its `sent`: at once if it is the next, when its turn has come if
     /// something before it is missing, and not again if it was shown already.
-    pub(super) fn offer_sent(&mut self, sent: Arc<Message>, predecessor: Option<StoreTime>) {
+    pub(super) fn offer_sent(&mut self, sent: Arc<Message>, predecessor: Option<StoreTime>, group: bool) {
         let (conversation, seq) = (sent.conversation, sent.seq);
         self.forget_sending(conversation, &sent.key);
         let starts_here = self.starts_here(predecessor);
         let position = self.positions.entry(conversation).or_default();
+        position.group |= group;
         match position.offer(seq, starts_here) {
             Verdict::Show => {
                 position.advance_to(seq);
@@ -131,6 +136,19 @@ impl Queue {
         }
         self.settle(conversation);
         self.list_hole(conversation);
+    }
+
+    /// Keeps the session to what its user may see of a group: it begins no earlier, and waits for nothing later, unless
+    /// more has become known since `wanted` was.
+    pub(super) fn confine(&mut self, group: ConversationId, base: Seq, range: Range, wanted: Seq) {
+        let position = self.positions.entry(group).or_default();
+        let from = if position.shown.is_none() { base.max(range.after) } else { range.after };
+        let known = position.wanted;
+        position.advance_to(range.cut(from));
+        if known <= wanted {
+            position.wanted = range.cut(known).max(position.shown.unwrap_or_default());
+        }
+        self.settle(group);
     }
 
     /// Whether so many answers wait for their turn that no further request should be read.
@@ -219,7 +237,8 @@ impl Queue {
             let start = self.start;
             let Some(position) = self.positions.get_mut(&conversation) else { continue };
             position.listed = false;
-            let pull = Pull { conversation, shown: position.shown, wanted: position.wanted, start };
+            let Position { shown, wanted, group, .. } = *position;
+            let pull = Pull { conversation, shown, wanted, start, group };
             if position.is_behind() && !self.waits_for_sent(conversation) {
                 self.pulling = Some(conversation);
                 return Some(pull);

@@ -10,8 +10,8 @@ use super::item::SharedMessage;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::model::limits::PAGE_MESSAGES_MAX;
-use crate::model::{ConversationId, Seq, StoreTime};
-use crate::store::{Span, Store, StoreError};
+use crate::model::{ConversationId, Message, Seq, StoreTime};
+use crate::store::{Memberships, Span, Store, StoreError};
 
 /// What a session wants to read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Pull {
     pub wanted: Seq,
     /// The time at which conversations without a known place start for this session.
     pub start: StoreTime,
+    /// Whether it is a group, of which not everybody may see everything.
+    pub group: bool,
 }
 
 type Read = Arc<[Arc<SharedMessage>]>;
@@ -34,20 +36,24 @@ type Route = (ConversationId, Seq, Seq);
 
 pub(super) struct Reader {
     store: Arc<dyn Store>,
+    memberships: Arc<Memberships>,
     /// Reads under way; a flight ends with the last session that waits for it.
     flights: Mutex<HashMap<Route, Weak<Flight>>>,
     metrics: Metrics,
 }
 
 impl Reader {
-    pub(super) fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
-        Self { store, flights: Mutex::default(), metrics }
+    pub(super) fn new(store: Arc<dyn Store>, memberships: Arc<Memberships>, metrics: Metrics) -> Self {
+        Self { store, memberships, flights: Mutex::default(), metrics }
     }
 
     /// Reads one page of what a session wants and offers it.
     pub(super) async fn pull(&self, outbox: &Outbox, pull: Pull) {
-        match self.read(outbox, pull).await {
-            Ok(messages) => {
+        let read =
+            if pull.group { self.read_group(outbox, pull).await } else { self.read(outbox, pull).await.map(Some) };
+        match read {
+            Ok(None) => outbox.forget(pull.conversation),
+            Ok(Some(messages)) => {
                 let shown = outbox.pulled(pull.conversation, &messages);
                 self.metrics.repaired.increment(shown as u64);
             }
@@ -60,28 +66,50 @@ impl Reader {
     }
 
     async fn read(&self, outbox: &Outbox, pull: Pull) -> Result<Read, StoreError> {
-        let after = match pull.shown {
-            Some(shown) => shown,
-            None => {
-                let base = self.store.tail(pull.conversation, Some(pull.start)).await?;
-                let base = base.map_or(Seq::ZERO, |tail| tail.seq);
-                outbox.starts_after(pull.conversation, base);
-                base
-            }
-        };
+        let after = self.base(pull).await?;
+        if pull.shown.is_none() {
+            outbox.starts_after(pull.conversation, after);
+        }
         if after >= pull.wanted {
             return Ok(Arc::new([]));
         }
-        self.page_after((pull.conversation, after, pull.wanted)).await
+        self.page_after((pull.conversation, after, pull.wanted), false).await
     }
 
-    async fn page_after(&self, route: Route) -> Result<Read, StoreError> {
+    /// The same of a group: only what the session's user may see. None where they are strangers to it.
+    async fn read_group(&self, outbox: &Outbox, pull: Pull) -> Result<Option<Read>, StoreError> {
+        let base = self.base(pull).await?;
+        let guess = self.memberships.guess(outbox.seats(), pull.conversation);
+        let after = base.max(guess.after);
+        let page: Read = if after < guess.cut(pull.wanted) {
+            self.page_after((pull.conversation, after, pull.wanted), true).await?
+        } else {
+            Arc::new([])
+        };
+        let messages: Vec<&Message> = page.iter().map(|shared| &*shared.message).collect();
+        let range = self.memberships.range(outbox.seats(), pull.conversation, &messages).await?;
+        let Some(range) = range else { return Ok(None) };
+        outbox.confine(pull.conversation, base, range, pull.wanted);
+        Ok(Some(page.iter().filter(|shared| range.shows(shared.message.seq)).cloned().collect()))
+    }
+
+    /// After which place a session reads: where it is, or where it starts.
+    async fn base(&self, pull: Pull) -> Result<Seq, StoreError> {
+        if let Some(shown) = pull.shown {
+            return Ok(shown);
+        }
+        let base = self.store.tail(pull.conversation, Some(pull.start)).await?;
+        Ok(base.map_or(Seq::ZERO, |tail| tail.seq))
+    }
+
+    async fn page_after(&self, route: Route, group: bool) -> Result<Read, StoreError> {
         let flight = self.board(route);
         let (conversation, after, _) = route;
         let read = flight.get_or_try_init(|| async {
             self.metrics.reads.increment(1);
             let page = self.store.page(conversation, Span::After(after), PAGE_MESSAGES_MAX).await?;
-            Ok(page.into_iter().map(|message| Arc::new(SharedMessage::new(Arc::new(message), None))).collect())
+            let shared = |message| Arc::new(SharedMessage::new(Arc::new(message), None, group));
+            Ok(page.into_iter().map(shared).collect())
         });
         read.await.cloned()
     }

@@ -124,11 +124,6 @@ impl Registry {
         seats.iter().map(audited).min().unwrap_or(StoreTime(0))
     }
 
-    /// Whether somebody has a session of their own.
-    pub(super) fn is_here(&self, user: &UserId) -> bool {
-        self.shard(user).lock().get(user).is_some_and(|entry| !entry.sessions.is_empty())
-    }
-
     /// How many sessions there are.
     pub(super) fn sessions(&self) -> usize {
         let own = |(user, entry): (&UserId, &Entry)| entry.sessions.iter().filter(|s| s.user() == user).count();

@@ -165,7 +165,7 @@ impl Place<'_> {
     fn attempt(&self, seq: Seq, old: OldMessage) -> Attempt {
         let OldMessage { id, sender, text, at, .. } = old;
         let key = ClientKey::imported(id);
-        Attempt { message: NewMessage { conversation: self.conversation, id, sender, key, at, text }, seq }
+        Attempt { message: NewMessage { conversation: self.conversation, id, sender, key, at, text, event: None }, seq }
     }
 
     /// Stores messages behind the end; answers how many. Where something is in the way, the end is found anew.

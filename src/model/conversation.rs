@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Assignment, ConversationId, Message, Seq, StoreTime, Timestamp, UserId};
+use super::{Assignment, ConversationId, Event, Group, Message, Seq, StoreTime, Timestamp, UserId};
 
 /// What sort of conversation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum Kind {
     /// A person and the team; its members never change. A message from the team has the agent who wrote it as its
     /// sender, who is no member.
     Support,
+    /// Several people, who come and go: see [`Group`].
+    Group,
 }
 
 /// A conversation and who is in it.
@@ -62,6 +64,9 @@ pub struct Preview {
     pub at: Timestamp,
     /// Its beginning: at most [`PREVIEW_BYTES_MAX`](super::limits::PREVIEW_BYTES_MAX) bytes, cut between characters.
     pub text: String,
+    /// What changed with it, if it says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
 }
 
 impl Preview {
@@ -69,7 +74,8 @@ impl Preview {
     #[must_use]
     pub fn of(message: &Message) -> Self {
         let cut = message.text.floor_char_boundary(super::limits::PREVIEW_BYTES_MAX);
-        Self { seq: message.seq, from: message.sender.clone(), at: message.at, text: message.text[..cut].to_owned() }
+        let text = message.text[..cut].to_owned();
+        Self { seq: message.seq, from: message.sender.clone(), at: message.at, text, event: message.event.clone() }
     }
 }
 
@@ -78,6 +84,8 @@ impl Preview {
 pub struct Summary {
     /// Which conversation, and its members.
     pub conversation: Conversation,
+    /// What a group is besides. Every event up to `last_seq` has taken effect in it.
+    pub group: Option<Group>,
     /// The highest place taken, as the head knows it; zero when nothing was said yet.
     pub last_seq: Seq,
     /// The last message.
@@ -91,7 +99,7 @@ pub struct Summary {
 /// A conversation in which something happened: what the cure for doubt asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// Which conversation, and its members.
+    /// Which conversation, and its members. Or, of a group, one who left it: then the rest says where and when.
     pub conversation: Conversation,
     /// The highest place taken, as the head knows it.
     pub last_seq: Seq,

@@ -105,7 +105,7 @@ impl FromStr for ClientKey {
 /// Which conversation. Sixteen bytes, written as 32 hexadecimal digits.
 ///
 /// The id of a direct conversation is derived from its two members, so that both find it without asking anybody; that of
-/// a support conversation from the person who asks.
+/// a support conversation from the person who asks; that of a group from who made it and what they called that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConversationId([u8; 16]);
 
@@ -126,6 +126,13 @@ impl ConversationId {
     #[must_use]
     pub fn support(user: &UserId) -> Self {
         Self::first_of(Sha256::new().chain_update(b"support\0").chain_update(user.as_str()))
+    }
+
+    /// The group that somebody made under this key: making it again is making the same one.
+    #[must_use]
+    pub fn group(creator: &UserId, key: &ClientKey) -> Self {
+        let digest = Sha256::new().chain_update(b"group\0").chain_update(creator.as_str());
+        Self::first_of(digest.chain_update(b"\0").chain_update(key.as_str()))
     }
 
     fn first_of(digest: Sha256) -> Self {

@@ -42,8 +42,17 @@ pub const OFFSET_BYTES_MAX: usize = 8 * 1024;
 pub const PRIVATE_ID_BYTES: usize = 24;
 /// How long a client of the Socket.IO door may take to show its token; then it is closed.
 pub const SOCKETIO_HELLO_WAIT: Duration = Duration::from_secs(20);
+/// How long an input on the Socket.IO door waits for what must be looked up for it; then it is refused with `unavailable`.
+pub const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 /// Answers of the Socket.IO door itself that wait for one socket; beyond, it is not read.
 pub const REPLIES_MAX: usize = 64;
+/// How long before a page showed its token a message may have been stored that it is shown all the same, if its user has
+/// read all that is older, and not this: the page may have asked for its history just before.
+pub const PAGE_MARGIN: Duration = Duration::from_secs(2);
+/// How long such a page waits for its first message, so that what its history held counts as read by then.
+pub const PAGE_WAIT: Duration = Duration::from_millis(250);
+/// Conversations of which that is found out; in others a page starts with what comes.
+pub const PAGE_TALKS_MAX: usize = 8;
 /// People shown as writing on one socket; beyond, nobody else is.
 pub const TYPISTS_MAX: usize = 32;
 /// How long somebody is shown as writing, unless they say it again.
@@ -52,6 +61,19 @@ pub const TYPING_HOLDS: Duration = Duration::from_secs(6);
 pub const TYPING_REPEAT: Duration = Duration::from_secs(2);
 /// The beginning of the last message that a conversation list shows; longer is cut.
 pub const PREVIEW_BYTES_MAX: usize = 256;
+/// The name of a group; longer is refused with `invalid`.
+pub const GROUP_NAME_BYTES_MAX: usize = 128;
+/// Members of one group; more are refused with `invalid`. Two nodes that each add the last one may both succeed.
+pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Members of a group in a row of a list; the others are only counted.
+pub const LISTED_MEMBERS_MAX: usize = 20;
+/// Members of a conversation beyond which it is a crowd: its activity is stamped at most once in [`CROWD_STAMP`], and
+/// receipts and writing are told to nobody else.
+pub const CROWD_MEMBERS: usize = 50;
+/// How often the activity of a crowd is stamped.
+pub const CROWD_STAMP: Duration = Duration::from_secs(1);
+/// Steps of one person in a group that are kept one by one; beyond, the older half is summed up.
+pub const TERM_STEPS_MAX: usize = 32;
 /// A token; longer is refused with `unauthorized` before it is looked at.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
@@ -237,8 +259,8 @@ pub const AUDIT_PERIOD: Duration = Duration::from_secs(40);
 pub const DEGRADED_PERIOD: Duration = Duration::from_secs(2);
 /// How long a channel stays subscribed after the last socket of its user left.
 pub const UNSUBSCRIBE_DELAY: Duration = Duration::from_secs(5);
-/// How long a membership may be remembered.
-pub const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(5);
+/// How long a membership of a group may be remembered where no message says how new it must be.
+pub const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// A client that sent nothing for this long is pinged.
 pub const PING_AFTER: Duration = Duration::from_secs(12);
@@ -246,6 +268,42 @@ pub const PING_AFTER: Duration = Duration::from_secs(12);
 pub const SILENCE_MAX: Duration = Duration::from_secs(25);
 /// A client that takes no bytes for this long, though some wait, is closed with 1013.
 pub const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// How often a node renews the lease that vouches for its users.
+pub const PRESENCE_BEAT: Duration = Duration::from_secs(2);
+/// How long a lease holds without being renewed; then the node counts as dead, and its users as gone.
+pub const PRESENCE_LEASE: Duration = Duration::from_secs(6);
+/// How long what a dead node registered is kept for others to find out when its users were last seen; then they were last
+/// seen at some earlier time.
+pub const PRESENCE_REMAINS: Duration = Duration::from_secs(600);
+/// How long absences are in doubt after Redis, or what was in it, was lost: nobody is called absent in that time.
+pub const PRESENCE_DOUBT: Duration = Duration::from_secs(10);
+/// How often the other nodes are told who came and who left here, if anybody did.
+pub const PRESENCE_DIFF_PERIOD: Duration = Duration::from_millis(250);
+/// Users in one command to Redis about presence, and in what all nodes are told at once; the others follow in the next.
+pub const PRESENCE_BATCH_USERS_MAX: usize = 500;
+/// Events of presence that its node has not taken; beyond, who came and left is gathered until there is room.
+pub const PRESENCE_EVENTS_MAX: usize = 64;
+/// How long one node has for sweeping up after dead ones, before another may.
+pub const PRESENCE_SWEEP_WAIT: Duration = Duration::from_secs(10);
+/// Within this time everybody who is watched on a node is asked about again, in case it was not told.
+pub const PRESENCE_ASK_PERIOD: Duration = Duration::from_secs(30);
+/// When somebody is asked about again of whom nobody could say where they are.
+pub const PRESENCE_ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the answer to `watch` waits for what is not known yet; then they are shown as offline until it is.
+pub const PRESENCE_ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// Users who left and of whom the store does not know yet when they were last seen; beyond, it is not noted.
+pub const SEEN_WAITING_MAX: usize = 100_000;
+/// When it is tried again to note that.
+pub const SEEN_AGAIN: Duration = Duration::from_secs(5);
+/// Users that one session may watch, and of whom one request may ask; more is refused with `invalid`.
+pub const WATCHED_USERS_MAX: usize = 200;
+/// Lists of whom to watch that one session may send, at once; then one a second. Beyond, refused with `rate_limited`.
+pub const WATCHES_BURST: u32 = 30;
+/// How long after a page of the Socket.IO door has met somebody new it is told whether they are online.
+pub const COMPANY_PAUSE: Duration = Duration::from_secs(2);
+/// A client that shows no sign of life for this long, though it owes one, is shown offline until it does.
+pub const VANISHED_AFTER: Duration = Duration::from_secs(20);
 
 /// How often each connection to Redis is pinged.
 pub const REDIS_PING_PERIOD: Duration = Duration::from_millis(500);
@@ -352,7 +410,7 @@ pub const POLLED_BYTES_MAX: usize = 64 * 1024;
 /// Sessions of one node that are polled. Beyond, a new one is refused with Engine.IO's code 4.
 pub const POLLING_SESSIONS_MAX: usize = 16 * 1024;
 /// How often an Engine.IO client is pinged.
-pub const ENGINE_PING_INTERVAL: Duration = Duration::from_secs(25);
+pub const ENGINE_PING_INTERVAL: Duration = PING_AFTER;
 /// How long an Engine.IO client may take to answer a ping; then its session is closed.
 pub const ENGINE_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the change of a session from polling to WebSocket may take; then the WebSocket is closed and polling goes on.

@@ -1,6 +1,5 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
-mod attendance;
 mod check;
 mod health;
 mod import;
@@ -18,7 +17,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use self::attendance::OnThisNode;
 use crate::auth::{Minter, Verifier};
 use crate::bus::{Bus, BusEvent};
 use crate::chat::{self, Chat};
@@ -30,8 +28,9 @@ use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
 use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
+use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
-use crate::store::{StandingCache, Store, StoreClock, StoreError};
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::Recorder;
 
 pub use check::{Finding, check};
@@ -49,6 +48,10 @@ pub struct Parts {
     pub bus: Arc<dyn Bus>,
     /// What the bus tells this node.
     pub events: mpsc::Receiver<BusEvent>,
+    /// Where users are.
+    pub presence: Arc<dyn Presence>,
+    /// What presence tells this node.
+    pub comings_and_goings: mpsc::Receiver<PresenceEvent>,
     /// Who may come in.
     pub verifier: Arc<Verifier>,
     /// Makes tokens for whoever asks: only for development.
@@ -103,6 +106,8 @@ pub struct Node {
     sessions: TaskTracker,
     accepting: JoinHandle<()>,
     settings: Settings,
+    presence: Arc<dyn Presence>,
+    clock: Arc<dyn Clock>,
     _keeping: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -122,16 +127,20 @@ impl Node {
         let (stop_accepting, drain_sessions) = (CancellationToken::new(), CancellationToken::new());
         let sessions = TaskTracker::new();
 
-        let Parts { store, bus, events, verifier, minter, clock, chance, recorder } = parts;
+        let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder } =
+            parts;
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
+        let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
         let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            memberships: memberships.clone(),
             standings: standings.clone(),
             policy: settings.policy,
             bus: bus.clone(),
+            presence: presence.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
         }));
@@ -139,13 +148,15 @@ impl Node {
             delivery::Ports {
                 store: store.clone(),
                 store_clock: store_clock.clone(),
+                memberships,
                 standings,
                 bus: bus.clone(),
+                presence: presence.clone(),
                 clock: clock.clone(),
             },
             events,
+            comings_and_goings,
         ));
-        let attendance = Arc::new(OnThisNode(delivery.clone()));
         let services = Arc::new(Services {
             chat: chat.clone(),
             delivery,
@@ -208,21 +219,32 @@ impl Node {
             .merge(engineio::routes("/socket.io/", engine))
             .merge(profile::routes(Arc::new(frontends)))
             .merge(rest::routes(Arc::new(api)))
-            .merge(page::routes(page::Page { minter, clock }))
+            .merge(page::routes(page::Page { minter, clock: clock.clone() }))
             .fallback(rest::nothing_there);
 
         metrics::describe_gauge!(DRAINING, "1 from when this node was told to stop, otherwise 0");
         metrics::gauge!(DRAINING).set(0.0);
         let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
         if !settings.claim_away.is_zero() {
-            keeping.push(tokio::spawn(freeing.free_the_away(attendance, settings.claim_away)));
+            keeping.push(tokio::spawn(freeing.free_the_away(settings.claim_away)));
         }
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
         let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
         keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));
         let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
         let _keeping = keeping.into_iter().map(AbortOnDropHandle::new).collect();
-        Ok(Self { address, leaving, stop_accepting, drain_sessions, sessions, accepting, settings, _keeping })
+        Ok(Self {
+            address,
+            leaving,
+            stop_accepting,
+            drain_sessions,
+            sessions,
+            accepting,
+            settings,
+            presence,
+            clock,
+            _keeping,
+        })
     }
 
     /// Where clients connect.
@@ -245,7 +267,10 @@ impl Node {
             self.sessions.wait().await;
             let _ = self.accepting.await;
         };
-        timeout(self.settings.drain, all).await.is_ok()
+        let in_time = timeout(self.settings.drain, all).await.is_ok();
+        // Whoever was here is somewhere else in a moment: nobody is told that they left, until it turns out that they did.
+        self.presence.withdraw(self.clock.now()).await;
+        in_time
     }
 }
 

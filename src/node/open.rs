@@ -15,6 +15,9 @@ use crate::door::listener::ListenerSettings;
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Manner, Profile};
 use crate::model::{Chance, Clock, SystemChance, SystemClock};
+use crate::presence::local::LocalWorld;
+use crate::presence::redis::RedisPresence;
+use crate::presence::{Presence, PresenceEvent};
 use crate::redis::{Line, RedisSettings};
 use crate::session::Rate;
 use crate::store::Archive;
@@ -46,10 +49,11 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let store = open_store(&config.storage, &clock, &*chance).await?;
     let (bus, events) = open_bus(&config.bus, &chance).await?;
+    let (presence, comings_and_goings) = open_presence(config, &clock, &chance)?;
     let verifier = Arc::new(Verifier::open(&config.auth, &*chance).map_err(StartError::of)?);
     let minter = config.auth.development_logins().then(|| Minter::open(&config.auth, &*chance)).transpose();
     let minter = minter.map_err(StartError::of)?.map(Arc::new);
-    Ok(Parts { store, bus, events, verifier, minter, clock, chance, recorder })
+    Ok(Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder })
 }
 
 pub(super) async fn open_store(
@@ -83,6 +87,28 @@ pub(super) async fn open_bus(kind: &BusKind, chance: &Arc<dyn Chance>) -> Result
             let line = Line::start(settings.clone(), chance.clone());
             let (bus, events) = RedisBus::start(&settings, line, chance.clone()).await;
             Ok((Arc::new(bus), events))
+        }
+    }
+}
+
+type OpenPresence = (Arc<dyn Presence>, tokio::sync::mpsc::Receiver<PresenceEvent>);
+
+/// Over a line of its own, so that messages never wait for it.
+fn open_presence(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<OpenPresence, StartError> {
+    let grace = config.presence_grace;
+    match &config.bus {
+        BusKind::Local => {
+            let (presence, events) = LocalWorld::default().join(grace, clock.clone());
+            Ok((Arc::new(presence), events))
+        }
+        BusKind::Redis { url } => {
+            let line = Line::start(RedisSettings::parse(url.expose()).map_err(StartError::of)?, chance.clone());
+            let (presence, events) = RedisPresence::start(line, clock.clone(), chance.clone(), grace);
+            Ok((Arc::new(presence), events))
         }
     }
 }
@@ -135,7 +161,7 @@ pub fn settings(config: &Config) -> Settings {
         finds: FINDS,
         policy: config.policy,
         // Who is on another node is not known here.
-        claim_away: if is_cluster { Duration::ZERO } else { config.claim_away },
+        claim_away: config.claim_away,
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

@@ -31,6 +31,14 @@ impl Line {
         self.session.borrow().clone()
     }
 
+    /// Waits until this session lives no more.
+    pub(crate) async fn lost(&self, session: &Arc<Session>) {
+        let mut shown = self.session.clone();
+        let is_it = |now: &Option<Arc<Session>>| now.as_ref().is_some_and(|now| Arc::ptr_eq(now, session));
+        // An error says that the keeper has ended, and the session with it.
+        drop(shown.wait_for(|now| !is_it(now)).await);
+    }
+
     /// Waits for a session.
     pub(crate) async fn up(&self) -> Arc<Session> {
         let mut session = self.session.clone();

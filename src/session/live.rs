@@ -14,10 +14,13 @@ use super::io::{Event, Writer};
 use super::pace::{Bucket, Rate};
 use super::standing::Reading;
 use super::typing::Typing;
+use super::watching::WATCHES;
 use super::{Incoming, Services, Socket};
 use crate::chat::Gate;
 use crate::delivery::{Outbox, Seat};
-use crate::model::limits::{BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX};
+use crate::model::limits::{
+    BAD_FRAMES_MAX, CLOSE_WAIT, PING_AFTER, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX, STALL_MAX, VANISHED_AFTER,
+};
 use crate::model::{Identity, Role, Timestamp};
 use crate::wire::{Close, ServerFrame};
 
@@ -45,11 +48,12 @@ pub(super) struct Live {
     pub(super) identity: Arc<Identity>,
     pub(super) outbox: Arc<Outbox>,
     /// Leaves delivery with this session.
-    _seat: Seat,
+    seat: Seat,
     pub(super) gate: Arc<Gate>,
     pub(super) sends: Bucket,
     /// Blocks and unblocks.
     pub(super) blocks: Bucket,
+    pub(super) watches: Bucket,
     /// Sends under way. Each puts its answer into the outbox.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
     /// A request that nothing may overtake: until it is done, the socket is not read.
@@ -67,6 +71,8 @@ pub(super) struct Live {
     /// Since when a pong is owed. Only then is silence held against a client: one that did not read for minutes has not
     /// seen a ping yet, and is to get what waits for it.
     pinged: Option<Instant>,
+    /// Whether the door sees to pings, so that the session need not.
+    door_pings: bool,
     expires: Instant,
     leaving: Leaving,
 }
@@ -90,11 +96,12 @@ impl Live {
         Self {
             sends: Bucket::full(sends, now),
             blocks: Bucket::full(BLOCKS, now),
+            watches: Bucket::full(WATCHES, now),
             expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
             services,
             identity: Arc::new(identity),
             outbox,
-            _seat: seat,
+            seat,
             gate: Arc::default(),
             requests: FuturesUnordered::new(),
             exclusive: None,
@@ -106,6 +113,7 @@ impl Live {
             writer: Writer::new(),
             heard: now,
             pinged: None,
+            door_pings: false,
             leaving: Leaving::No,
         }
     }
@@ -122,6 +130,7 @@ impl Live {
     }
 
     async fn live<S: Socket>(&mut self, socket: &mut S) -> Option<Close> {
+        self.door_pings = socket.manners().pings_itself;
         let services = self.services.clone();
         let outbox = self.outbox.clone();
         let mut timer = std::pin::pin!(sleep_until(self.heard + PING_AFTER));
@@ -131,6 +140,8 @@ impl Live {
             self.begin_reading_standing(now);
             self.begin_snapshot(now);
             self.begin_ping(now);
+            self.be_seen(now);
+            services.delivery.pay_presence(&outbox);
             if let Some(close) = self.overdue(now) {
                 return Some(close);
             }
@@ -191,10 +202,24 @@ impl Live {
     }
 
     fn begin_ping(&mut self, now: Instant) {
-        if self.pinged.is_none() && now >= self.heard + PING_AFTER && !self.is_writing() {
+        if !self.door_pings && self.pinged.is_none() && now >= self.heard + PING_AFTER && !self.is_writing() {
             self.pinged = Some(now);
             self.writer.ping = true;
         }
+    }
+
+    /// A client that owes a sign of life for long is not shown as online any more, until it gives one.
+    fn be_seen(&self, now: Instant) {
+        self.seat.show(now < self.vanishes() || !self.owes_life());
+    }
+
+    /// When the client will have shown no sign of life for too long.
+    fn vanishes(&self) -> Instant {
+        self.heard.max(self.writer.moved) + VANISHED_AFTER
+    }
+
+    fn owes_life(&self) -> bool {
+        self.door_pings || self.pinged.is_some() || self.is_writing()
     }
 
     fn begin_leaving(&mut self) {
@@ -239,10 +264,15 @@ impl Live {
             self.writer.progressed + STALL_MAX
         } else if let Some(since) = self.pinged {
             self.pong_due(since)
+        } else if self.door_pings {
+            self.expires
         } else {
             self.heard + PING_AFTER
         };
         let mut next = silence.min(self.expires);
+        if self.seat.is_shown() && self.owes_life() {
+            next = next.min(self.vanishes());
+        }
         if let Leaving::At(at) = self.leaving {
             next = next.min(at);
         }

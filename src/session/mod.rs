@@ -14,6 +14,7 @@ mod resume;
 mod snapshot;
 mod standing;
 mod typing;
+mod watching;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -78,7 +79,7 @@ pub trait Socket: Unpin + Send {
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
     /// How strangers are treated.
     fn manners(&self) -> Manners {
-        Manners { hello_wait: HELLO_WAIT, hears_out: false, starts_live: false }
+        Manners { hello_wait: HELLO_WAIT, hears_out: false, starts_live: false, pings_itself: false }
     }
     /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
     fn authenticated(&mut self, _identity: &Identity) {}
@@ -110,6 +111,9 @@ pub struct Manners {
     /// what was before by other means. Else it starts
     /// [`AS_OF_MARGIN`](crate::model::limits::AS_OF_MARGIN) before.
     pub starts_live: bool,
+    /// Whether the door itself asks its peer for signs of life, about every
+    /// [`PING_AFTER`](crate::model::limits::PING_AFTER), and ends the connection where none comes.
+    pub pings_itself: bool,
 }
 
 /// What every session of a node uses.

@@ -1,5 +1,7 @@
 //! What a live session does with each frame.
 
+use std::future::Future;
+
 use crate::chat::{self, Sent, Target, Unread, Want, Wish};
 use crate::model::{ClientKey, Code, ConversationId, CursorKind, Identity, Refusal, Role, UserId};
 use crate::wire::server::{Assigned, Fault};
@@ -19,11 +21,15 @@ impl Live {
             ClientFrame::Typing(typing) => self.on_typing(typing),
             ClientFrame::History(history) => self.on_history(&history),
             ClientFrame::Conversations(page) => self.on_conversations(page),
+            ClientFrame::Conversation { conversation } => self.on_conversation(conversation),
+            ClientFrame::Group(group) => self.on_group(group),
             ClientFrame::Claim(claim) => self.on_claim(claim),
             ClientFrame::Inbox(page) => self.on_inbox(page),
             ClientFrame::Receipts { conversation } => self.on_receipts(conversation),
             ClientFrame::Unread {} => self.on_unread(),
             ClientFrame::Resume { cursors } => self.on_resume(cursors),
+            ClientFrame::Watch { users } => self.on_watch(users),
+            ClientFrame::Appear { offline } => self.on_appear(offline),
             ClientFrame::Refresh { token } => self.on_refresh(token),
             ClientFrame::Block(block) => self.on_block(block),
             ClientFrame::Blocks {} => self.on_blocks(),
@@ -53,18 +59,47 @@ impl Live {
         let rights = self.rights();
         let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text, exact: send.head };
         let (conversation, key) = (send.conversation(), send.key.clone());
+        if self.may_send(conversation, &key) {
+            let answer = self.services.chat.send(send, Some(self.gate.clone()));
+            self.await_sent(conversation, key, answer);
+        }
+    }
+
+    /// A change of a group is a message: it is paced, answered and shown like one.
+    fn on_group(&mut self, group: client::Group) {
+        let client::Group { key, action } = group;
+        let change =
+            chat::Change { sender: self.identity.user.clone(), rights: self.rights(), key: key.clone(), action };
+        let conversation = change.conversation();
+        if self.may_send(conversation, &key) {
+            let answer = self.services.chat.change(change, Some(self.gate.clone()));
+            self.await_sent(conversation, key, answer);
+        }
+    }
+
+    /// Whether the session may send now. If not, that is answered.
+    fn may_send(&mut self, conversation: ConversationId, key: &ClientKey) -> bool {
         if let Err(wait) = self.sends.take(tokio::time::Instant::now()) {
-            self.gate.close(conversation, &key);
+            self.gate.close(conversation, key);
             let refusal = Refusal::new(Code::RateLimited, "too many messages").after(wait);
-            return self.refuse_send(refusal, key, Some(conversation));
+            self.refuse_send(refusal, key.clone(), Some(conversation));
+            return false;
         }
         self.typing.ended_by_send(conversation);
         self.outbox.sending(conversation, key.clone());
-        let answer = self.services.chat.send(send, Some(self.gate.clone()));
+        true
+    }
+
+    fn await_sent(
+        &mut self,
+        conversation: ConversationId,
+        key: ClientKey,
+        answer: impl Future<Output = Result<Sent, Refusal>> + Send + 'static,
+    ) {
         let (outbox, services) = (self.outbox.clone(), self.services.clone());
         self.requests.push(Box::pin(async move {
             match answer.await {
-                Ok(Sent { message, predecessor }) => outbox.sent(message, predecessor),
+                Ok(Sent { message, predecessor, group }) => outbox.sent(message, predecessor, group),
                 Err(refusal) => {
                     services.metrics.refused(refusal.code);
                     let fault = Fault { key: Some(key.clone()), conversation: Some(conversation), ..refusal.into() };
@@ -161,6 +196,18 @@ impl Live {
         }));
     }
 
+    fn on_conversation(&mut self, conversation: ConversationId) {
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
+        self.exclusive = Some(Box::pin(async move {
+            let answer = match services.chat.conversation(&who, conversation).await {
+                Ok(row) => ServerFrame::Conversation(Box::new(row)),
+                Err(refusal) => refused(&services, refusal, Some(conversation)),
+            };
+            outbox.push(answer);
+            Change::None
+        }));
+    }
+
     fn on_claim(&mut self, claim: client::Claim) {
         let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         let client::Claim { conversation, action, to, from } = claim;
@@ -203,7 +250,7 @@ impl Live {
         let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
         self.exclusive = Some(Box::pin(async move {
             let answer = match services.chat.unread(&user).await {
-                Ok(Unread { total, more, conversations }) => {
+                Ok(Unread { total, more, conversations, .. }) => {
                     ServerFrame::Unread { total, more, conversations: conversations.into_iter().collect() }
                 }
                 Err(refusal) => refused(&services, refusal, None),

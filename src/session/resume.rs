@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Services;
+use crate::chat::End;
 use crate::delivery::{Outbox, Seat, Start};
-use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX};
-use crate::model::{AsOf, Code, ConversationId, Identity, Refusal, Seq, StoreTime};
+use crate::model::limits::{AS_OF_MARGIN, CURSORS_MAX, PAGE_MARGIN, PAGE_TALKS_MAX, PAGE_WAIT};
+use crate::model::{Activity, AsOf, Code, ConversationId, Identity, Kind, Refusal, Role, Seq, StoreTime};
 use crate::store::Since;
 use crate::wire::ServerFrame;
 use crate::wire::client::Resume;
@@ -47,10 +48,7 @@ pub(super) async fn begin(
         None => {
             services.metrics.welcomed.increment(1);
             if starts_live {
-                each_active(services, outbox, |conversation, end| {
-                    outbox.start_from([Start { conversation, shown: end, wanted: end }]);
-                })
-                .await?;
+                start_live(services, identity, outbox).await?;
             }
         }
         Some(resume) if resume.as_of.generation != outbox.as_of().generation => {
@@ -62,8 +60,9 @@ pub(super) async fn begin(
             refused = resume_cursors(services, outbox, &resume.cursors).await?;
             outbox.owe(resume.cursors.keys().copied(), Instant::now());
             // Wants what happened, since the client left, in conversations that it did not name.
-            each_active(services, outbox, |conversation, end| {
-                outbox.want(conversation, end);
+            each_active(services, outbox, |activity| {
+                let Activity { conversation, last_seq, .. } = activity;
+                outbox.want(conversation.id, *last_seq, conversation.kind == Kind::Group);
             })
             .await?;
         }
@@ -117,15 +116,20 @@ pub(super) async fn resume_cursors(
     let mut starts = Vec::with_capacity(cursors.len());
     let mut refused = Vec::new();
     for (&conversation, &shown) in cursors {
-        let Some(&head) = ends.get(&conversation) else {
+        let Some(&End { head, range, group }) = ends.get(&conversation) else {
             refused.push(Reset::NotYours(conversation));
             continue;
         };
+        if let Some(until) = range.until {
+            // Of a group that they have left, that is all there is.
+            starts.push(Start { conversation, shown: shown.min(until), wanted: until, group });
+            continue;
+        }
         let end = if shown > head { confirm_end(services, conversation, shown).await? } else { head };
         if shown > end {
             refused.push(Reset::Beyond(conversation));
         }
-        starts.push(Start { conversation, shown: shown.min(end), wanted: end });
+        starts.push(Start { conversation, shown: shown.min(end), wanted: end, group });
     }
     outbox.start_from(starts);
     Ok(refused)
@@ -142,16 +146,40 @@ async fn confirm_end(services: &Services, conversation: ConversationId, shown: S
     services.chat.end(conversation).await
 }
 
-/// Tells of each conversation with activity since the session's start, and where it ends.
-async fn each_active(
-    services: &Services,
-    outbox: &Outbox,
-    mut tell: impl FnMut(ConversationId, Seq),
-) -> Result<(), Refusal> {
+/// Starts a page without cursors at what comes now. What was before, it reads by other means; but it may have done so a
+/// moment ago, and is not to miss what was stored in between. A page reads its history for good, so that tells: if all that
+/// is older than [`PAGE_MARGIN`] was read, it is shown what was not. Agents read as one, which tells nothing of one of
+/// them; their pages ask for a history later, when they open a talk.
+async fn start_live(services: &Services, identity: &Identity, outbox: &Outbox) -> Result<(), Refusal> {
+    let recently = outbox.as_of().at.minus(PAGE_MARGIN);
+    let mut fresh = Vec::new();
+    each_active(services, outbox, |activity| {
+        let (conversation, end) = (activity.conversation.id, activity.last_seq);
+        let group = activity.conversation.kind == Kind::Group;
+        let is_fresh = activity.activity >= recently && identity.role == Role::User && !group;
+        if is_fresh && fresh.len() < PAGE_TALKS_MAX {
+            fresh.push((conversation, end));
+        } else {
+            outbox.start_from([Start { conversation, shown: end, wanted: end, group }]);
+        }
+    })
+    .await?;
+    if !fresh.is_empty() {
+        tokio::time::sleep(PAGE_WAIT).await;
+    }
+    for (conversation, end) in fresh {
+        let shown = services.chat.has_read(identity, conversation, recently).await?.unwrap_or(end);
+        outbox.start_from([Start { conversation, shown, wanted: end.max(shown), group: false }]);
+    }
+    Ok(())
+}
+
+/// Tells of each conversation with activity since the session's start.
+async fn each_active(services: &Services, outbox: &Outbox, mut tell: impl FnMut(&Activity)) -> Result<(), Refusal> {
     let mut since = Since { at: outbox.starts_at(), after: None };
     loop {
         let active = services.chat.active(outbox.seats(), since, ACTIVITIES_MAX).await?;
-        active.iter().for_each(|activity| tell(activity.conversation.id, activity.last_seq));
+        active.iter().for_each(&mut tell);
         match active.last() {
             Some(last) if active.len() == ACTIVITIES_MAX => {
                 since = Since { at: last.activity, after: Some(last.conversation.id) };

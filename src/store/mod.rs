@@ -6,21 +6,27 @@
 //! was acknowledged before it began.
 
 mod addresses;
+mod appearances;
 mod archive;
 mod assignments;
 mod clock;
 pub mod embedded;
 mod erasure;
+mod groups;
+mod memberships;
 pub mod mongo;
 mod standings;
 
 use async_trait::async_trait;
 
 pub use addresses::Addresses;
+pub use appearances::Appearances;
 pub use archive::Archive;
 pub use assignments::{Assignments, Talks};
 pub use clock::StoreClock;
 pub use erasure::{Erasure, Progress};
+pub use groups::Groups;
+pub use memberships::{Memberships, Talk};
 pub use standings::{StandingCache, Standings};
 
 use crate::model::{
@@ -152,13 +158,25 @@ pub trait Conversations: Send + Sync + 'static {
     /// with the store's clock. A head that is already there or beyond is left alone, so this may be repeated freely.
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError>;
 
+    /// The same for conversations of more than [`CROWD_MEMBERS`](crate::model::limits::CROWD_MEMBERS): their activity
+    /// need be stamped only once in [`CROWD_STAMP`](crate::model::limits::CROWD_STAMP), since every stamp moves the
+    /// conversation in the list of each member.
+    async fn raise_crowds(&self, messages: &[Message]) -> Result<(), StoreError> {
+        self.raise(messages).await
+    }
+
     /// The conversations of any of these users (at most
     /// [`USERS_PER_QUESTION_MAX`](crate::model::limits::USERS_PER_QUESTION_MAX)) with activity since then, by (activity,
-    /// id) ascending, at most `limit`. Fewer than `limit` means there are no more.
+    /// id) ascending, at most `limit`. Fewer than `limit` means there are no more. A group that one of them has left since
+    /// then is among them, with nobody but them and with the place at which they left.
     async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError>;
 
-    /// A page of one user's conversations in which something was said, by (activity, id) descending, at most `limit`.
+    /// A page of one user's conversations (not of groups that they have left) in which something was said, by (activity, id) descending, at most `limit`.
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError>;
+
+    /// Which of these others (at most [`WATCHED_USERS_MAX`](crate::model::limits::WATCHED_USERS_MAX)) are, with the user,
+    /// members of some conversation in which something was said; in the order given.
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError>;
 }
 
 /// Under which name it is [agreed](People::agree) whom users of older pages see in place of the team.
@@ -187,10 +205,10 @@ pub trait People: Send + Sync + 'static {
         members: &[(ConversationId, UserId)],
     ) -> Result<Vec<(ConversationId, Cursor)>, StoreError>;
 
-    /// How many messages of others lie beyond the user's read cursor, for each of these conversations (at most
-    /// [`PAGE_CONVERSATIONS_MAX`](crate::model::limits::PAGE_CONVERSATIONS_MAX)), in the order given; counted up to
-    /// [`UNREAD_COUNT_MAX`](crate::model::limits::UNREAD_COUNT_MAX).
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError>;
+    /// How many messages of others lie beyond the user's read cursor and beyond the place given, for each of these
+    /// conversations (at most [`PAGE_CONVERSATIONS_MAX`](crate::model::limits::PAGE_CONVERSATIONS_MAX)), in the order
+    /// given; counted up to [`UNREAD_COUNT_MAX`](crate::model::limits::UNREAD_COUNT_MAX). Events do not count.
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError>;
 
     /// The profiles of these users (at most [`PAGE_CONVERSATIONS_MAX`](crate::model::limits::PAGE_CONVERSATIONS_MAX)
     /// times two), in the order given; an unknown one is `None`.
@@ -206,7 +224,9 @@ pub trait People: Send + Sync + 'static {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Messages + Conversations + People + Standings + Addresses + Erasure + Assignments {
+pub trait Store:
+    Messages + Conversations + People + Groups + Appearances + Standings + Addresses + Erasure + Assignments
+{
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Seq, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Post, Seq, UserId};
 
 /// One frame from a client. Fields that this version does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,6 +29,13 @@ pub enum ClientFrame {
     History(History),
     /// A page of the conversation list.
     Conversations(Conversations),
+    /// One conversation, with all its members.
+    Conversation {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// A group is made, or changes.
+    Group(Group),
     /// A change of who of the team sees to a talk.
     Claim(Claim),
     /// A page of the team's inbox.
@@ -40,6 +47,16 @@ pub enum ClientFrame {
     },
     /// What was not read yet.
     Unread {},
+    /// Whom this session watches from now on, in place of all before.
+    Watch {
+        /// Who.
+        users: Vec<UserId>,
+    },
+    /// Whether the user appears offline to others, whatever they do.
+    Appear {
+        /// Whether they do.
+        offline: bool,
+    },
     /// A newer token for the same subject.
     Refresh {
         /// The token.
@@ -128,6 +145,68 @@ pub struct History {
     pub after: Option<Seq>,
     /// At most so many.
     pub limit: Option<usize>,
+}
+
+/// A change of a group: each is a message of it, whose place the answer says.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Group {
+    /// What the client calls the message; a retry uses the same.
+    pub key: ClientKey,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+/// What is to be done with a group.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Action {
+    /// Make one.
+    Create {
+        /// What it is called.
+        name: String,
+        /// Who is in it besides its maker.
+        #[serde(default)]
+        members: Vec<UserId>,
+        /// Whether those who join later see what was said before.
+        #[serde(default)]
+        history: bool,
+    },
+    /// Call it something else.
+    Name {
+        /// Which.
+        conversation: ConversationId,
+        /// What.
+        name: String,
+    },
+    /// Let somebody in.
+    Add {
+        /// Where.
+        conversation: ConversationId,
+        /// Whom.
+        user: UserId,
+    },
+    /// Put somebody out.
+    Remove {
+        /// From where.
+        conversation: ConversationId,
+        /// Whom.
+        user: UserId,
+    },
+    /// Go.
+    Leave {
+        /// From where.
+        conversation: ConversationId,
+    },
+    /// Let somebody be something else in it.
+    Role {
+        /// Where.
+        conversation: ConversationId,
+        /// Whom.
+        user: UserId,
+        /// What.
+        role: Post,
+    },
 }
 
 /// A page of the conversation list.

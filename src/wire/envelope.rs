@@ -24,6 +24,10 @@ pub enum Envelope {
         /// It spares the receiving node a read when a session has not seen the conversation yet.
         #[serde(rename = "p")]
         predecessor: Option<StoreTime>,
+        /// Whether its conversation is a group, in which not everybody may see everything. Last, and absent where it is
+        /// not, so that the bytes are what they were.
+        #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+        group: bool,
     },
     /// A member's cursors moved.
     #[serde(rename = "r")]
@@ -61,6 +65,13 @@ pub enum Envelope {
         /// Who does, now.
         #[serde(rename = "a")]
         assignment: Assignment,
+    },
+    /// These users came, left or changed how they appear: whoever watches them asks about them. For every node.
+    #[serde(rename = "p")]
+    Presence {
+        /// Who.
+        #[serde(rename = "u")]
+        users: Vec<UserId>,
     },
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::model::{
-    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Preview, Refusal, Role,
-    Seq, TalkState, Timestamp, UserId,
+    self, AsOf, Assignment, ClientKey, Code, ConversationId, Cursor, Kind, Message, Policy, Post, Presence, Preview,
+    Refusal, Role, Seen, Seq, TalkState, Timestamp, UserId,
 };
 
 /// One frame to a client.
@@ -57,6 +57,16 @@ pub enum ServerFrame {
         /// How long this holds at most, unless it is said again.
         expires_ms: u64,
     },
+    /// Who of those the session watches is online: the answer to `watch`, and what has changed since.
+    Presence {
+        /// Each of them, and what there is to see.
+        users: Vec<Seen>,
+    },
+    /// The answer to `appear`.
+    Appeared {
+        /// Whether the user appears offline to others now.
+        offline: bool,
+    },
     /// The answer to `history`.
     History {
         /// Which conversation.
@@ -74,6 +84,8 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     },
+    /// The answer to `conversation`.
+    Conversation(Box<Row>),
     /// The answer to `claim`, and what agents and the talk's user are told of it.
     Assignment {
         /// Which talk.
@@ -183,7 +195,15 @@ pub struct Row {
     pub conversation: ConversationId,
     /// What sort.
     pub kind: Kind,
-    /// Who is in it.
+    /// What a group is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether those who join a group later see what was said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<bool>,
+    /// How many are in it.
+    pub member_count: usize,
+    /// Who is in it; of a group, a list shows only some.
     pub members: Vec<Member>,
     /// Its highest place.
     pub last_seq: Seq,
@@ -229,10 +249,16 @@ pub struct Member {
     pub user: UserId,
     /// Their display name; their id where none is known.
     pub name: String,
+    /// What they are in a group, if they are more than a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Post>,
     /// Read up to here.
     pub read: Seq,
     /// Delivered up to here.
     pub delivered: Seq,
+    /// Whether they are online, and when they were last seen.
+    #[serde(flatten)]
+    pub presence: Presence,
 }
 
 /// Why a request was not done.

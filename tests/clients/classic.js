@@ -207,6 +207,32 @@ async function talk() {
   saw("an admin and a user talk");
 }
 
+// Who is online, told to those whom it concerns: to an agent of a user that they talked to, to a user of the team.
+async function presence() {
+  const user = await page("user-1", 0).ready();
+  const admin = await page("agent-1", 1).ready();
+  const stranger = await page("user-2", 2).ready();
+  const online = await admin.next("user-online", (event) => event.userId === "user-1");
+  assert.deepEqual(online, { userId: "user-1", online: true, lastSeen: null });
+  for (const each of [user, stranger]) assert.equal((await each.next("user-online")).userId, "agent-1", "the team");
+  user.close();
+  const again = await page("user-1", 2).ready();
+  await sleep(6_500);
+  assert.equal(admin.count("user-offline"), 0, "a page that is loaded anew is not seen to leave");
+  again.close();
+  const offline = await admin.next("user-offline");
+  assert.deepEqual([offline.userId, offline.online], ["user-1", false]);
+  assert.match(offline.lastSeen, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  admin.close();
+  assert.equal((await stranger.next("user-offline")).userId, "agent-1", "the team");
+  for (const each of [admin, stranger]) {
+    const others = each.heard.filter(({ name, args }) => /^user-o/.test(name) && args[0].userId.startsWith("user-"));
+    assert.deepEqual(others.filter(({ args }) => args[0].userId !== each.id && args[0].userId !== "user-1"), [], "no strangers");
+  }
+  stranger.close();
+  saw("who is online");
+}
+
 // A connection is lost, again and again: what was missed comes, once and in order, without a line of the page's doing.
 async function recovery() {
   const admin = await page("agent-1", 0).ready();
@@ -246,7 +272,7 @@ async function measure() {
   const user = await page("user-2", 1).ready();
   const sent = new Map();
   const took = [];
-  user.socket.on("receive-message", ({ message }) => took.push(performance.now() - sent.get(message)));
+  user.socket.on("receive-message", ({ message }) => sent.has(message) && took.push(performance.now() - sent.get(message)));
   for (let n = 0; n < 200; n += 1) {
     const text = `measured ${n}`;
     sent.set(text, performance.now());
@@ -313,6 +339,7 @@ async function kills(commands) {
   await refusals();
   await old();
   await talk();
+  await presence();
   await recovery();
   if (process.env.MEASURE) await measure();
   const commands = (process.env.KILLS ?? "").split("\n").filter((command) => command !== "");

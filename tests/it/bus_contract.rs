@@ -145,6 +145,7 @@ every_bus! {
     too_much_is_told_and_never_waited_for,
     a_node_hears_what_is_sent_to_it_and_nothing_else,
     frames_that_nobody_takes_are_dropped_and_no_messages_with_them,
+    a_broadcast_is_heard_by_every_node_and_by_its_own,
 }
 
 async fn what_is_published_after_subscribing_arrives(world: &impl World) {
@@ -364,6 +365,32 @@ async fn a_node_hears_what_is_sent_to_it_and_nothing_else(world: &impl World) {
     for node in [&mut one, &mut two] {
         node.hears_nothing().await;
     }
+}
+
+async fn a_broadcast_is_heard_by_every_node_and_by_its_own(world: &impl World) {
+    let [mut one, mut two, mut three] = three(world).await;
+    one.subscribe("ann").await;
+    for number in 0..100 {
+        two.bus.broadcast(format!("news {number}").into()).await;
+    }
+    three.publish("ann", "hi").await;
+    for node in [&mut one, &mut two, &mut three] {
+        let mut next = 0;
+        while next < 100 {
+            match node.event().await {
+                BusEvent::Broadcast { payload } => {
+                    assert_eq!(payload, format!("news {next}"), "in order, each once");
+                    next += 1;
+                }
+                BusEvent::Message { payload, .. } => assert_eq!(payload, "hi"),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+    let mut late = world.node().await;
+    one.bus.broadcast("to four".into()).await;
+    assert_eq!(late.event().await, BusEvent::Broadcast { payload: "to four".into() });
+    late.hears_nothing().await;
 }
 
 async fn frames_that_nobody_takes_are_dropped_and_no_messages_with_them(world: &impl World) {

@@ -29,7 +29,7 @@ impl Node {
             match self.event().await {
                 BusEvent::Doubt(cause) => return cause,
                 BusEvent::Away => panic!("away again without having been back"),
-                BusEvent::Message { .. } => {}
+                BusEvent::Message { .. } | BusEvent::Broadcast { .. } => {}
             }
         }
     }

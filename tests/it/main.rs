@@ -1,11 +1,17 @@
 //! The integration tests, in one binary so that they link once.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod bus_contract;
 #[cfg(test)]
 mod bus_redis_faults;
 #[cfg(test)]
 mod check_command;
+#[cfg(test)]
+mod classic_contract;
+#[cfg(test)]
+mod classic_page;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
@@ -15,11 +21,23 @@ mod exact;
 #[cfg(test)]
 mod frontend;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod import;
+#[cfg(test)]
+mod migration;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod presence;
+#[cfg(test)]
+mod presence_contract;
+#[cfg(test)]
+mod presence_measure;
+#[cfg(test)]
+mod presence_redis_faults;
 #[cfg(test)]
 mod protocol_doc;
 #[cfg(test)]

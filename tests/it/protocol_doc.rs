@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard::model::limits as bound;
-use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seq, Timestamp};
+use switchboard::model::{Code, ConversationId, Cursor, Kind, Message, Preview, Refusal, Seen, Seq, Timestamp};
 use switchboard::wire::server::{Assigned, Fault, Member, Row, Sent, Truth};
 use switchboard::wire::{ClientFrame, Close, Encoding, ServerFrame};
 
@@ -35,7 +35,11 @@ fn name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Inbox(_) => "inbox",
         ClientFrame::Receipts { .. } => "receipts",
         ClientFrame::Unread {} => "unread",
+        ClientFrame::Watch { .. } => "watch",
+        ClientFrame::Appear { .. } => "appear",
         ClientFrame::Refresh { .. } => "refresh",
+        ClientFrame::Conversation { .. } => "conversation",
+        ClientFrame::Group(_) => "group",
         ClientFrame::Block(_) => "block",
         ClientFrame::Blocks {} => "blocks",
         ClientFrame::Ban(_) => "ban",
@@ -44,7 +48,7 @@ fn name(frame: &ClientFrame) -> &'static str {
     }
 }
 
-const CLIENT_FRAMES: [&str; 18] = [
+const CLIENT_FRAMES: [&str; 22] = [
     "hello",
     "resume",
     "send",
@@ -53,6 +57,8 @@ const CLIENT_FRAMES: [&str; 18] = [
     "typing",
     "history",
     "conversations",
+    "conversation",
+    "group",
     "receipts",
     "unread",
     "claim",
@@ -62,10 +68,12 @@ const CLIENT_FRAMES: [&str; 18] = [
     "blocks",
     "ban",
     "find",
+    "watch",
+    "appear",
     "ping",
 ];
 
-const SERVER_FRAMES: [&str; 20] = [
+const SERVER_FRAMES: [&str; 23] = [
     "welcome",
     "resumed",
     "sent",
@@ -74,10 +82,13 @@ const SERVER_FRAMES: [&str; 20] = [
     "typing",
     "history",
     "conversations",
+    "conversation",
     "receipts",
     "unread",
     "assignment",
     "inbox",
+    "presence",
+    "appeared",
     "refreshed",
     "blocked",
     "blocks",
@@ -137,6 +148,7 @@ fn encoded(example: &Value) -> Value {
                 at: Timestamp(number("at")),
                 sender: "ann".parse().unwrap(),
                 text: "not part of it".to_owned(),
+                event: None,
             };
             let shown = example["shown"].as_bool().unwrap();
             value(&ServerFrame::Sent(Sent { message: Arc::new(message), shown }))
@@ -162,6 +174,7 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Conversations { conversations: rows, next })
         }
+        "conversation" => value(&ServerFrame::Conversation(Box::new(row(example)))),
         "receipts" => {
             let cursors = example["cursors"].as_array().unwrap();
             let cursors = cursors.iter().map(|cursor| serde_json::from_value(cursor.clone()).unwrap()).collect();
@@ -180,6 +193,12 @@ fn encoded(example: &Value) -> Value {
             let next = example["next"].as_str().map(str::to_owned);
             value(&ServerFrame::Inbox { conversations: rows, next })
         }
+        "presence" => {
+            let users = example["users"].as_array().unwrap();
+            let seen = |seen: &Value| serde_json::from_value::<Seen>(seen.clone()).unwrap();
+            value(&ServerFrame::Presence { users: users.iter().map(seen).collect() })
+        }
+        "appeared" => value(&ServerFrame::Appeared { offline: example["offline"].as_bool().unwrap() }),
         "refreshed" => value(&ServerFrame::Refreshed { expires: Timestamp(number("expires")) }),
         "blocked" => value(&ServerFrame::Blocked {
             user: text("user").parse().unwrap(),
@@ -233,12 +252,17 @@ fn row(example: &Value) -> Row {
     let member = |member: &Value| Member {
         user: serde_json::from_value(member["user"].clone()).unwrap(),
         name: member["name"].as_str().unwrap().to_owned(),
+        role: serde_json::from_value(member["role"].clone()).unwrap(),
         read: Seq(member["read"].as_u64().unwrap()),
         delivered: Seq(member["delivered"].as_u64().unwrap()),
+        presence: serde_json::from_value(member.clone()).unwrap(),
     };
     Row {
         conversation: serde_json::from_value(example["conversation"].clone()).unwrap(),
         kind: serde_json::from_value::<Kind>(example["kind"].clone()).unwrap(),
+        name: example["name"].as_str().map(str::to_owned),
+        history: example["history"].as_bool(),
+        member_count: usize::try_from(example["member_count"].as_u64().unwrap()).unwrap(),
         members: example["members"].as_array().unwrap().iter().map(member).collect(),
         last_seq: Seq(example["last_seq"].as_u64().unwrap()),
         last: serde_json::from_value::<Option<Preview>>(example["last"].clone()).unwrap(),
@@ -342,6 +366,9 @@ fn the_limits_are_those_of_the_code() {
         ("cursors in one frame", grouped(bound::CURSORS_MAX)),
         ("messages in one `history`", grouped(bound::PAGE_MESSAGES_MAX)),
         ("text in one `history`", bytes(bound::PAGE_BYTES_MAX)),
+        ("name of a group", bytes(bound::GROUP_NAME_BYTES_MAX)),
+        ("members of a group", grouped(bound::GROUP_MEMBERS_MAX)),
+        ("members in a row of a list", grouped(bound::LISTED_MEMBERS_MAX)),
         ("text in one `conflict`", bytes(bound::CONFLICT_BYTES_MAX)),
         ("rows in one `conversations` or `inbox`", grouped(bound::PAGE_CONVERSATIONS_MAX)),
         ("conversations whose receipts one connection is owed", grouped(bound::RECEIPTS_OWED_MAX)),
@@ -353,6 +380,7 @@ fn the_limits_are_those_of_the_code() {
         ("sends waiting in one conversation, on one node", grouped(bound::LANE_SENDS_MAX)),
         ("bytes waiting for one connection", grouped(bound::OUTBOX_BYTES_MAX)),
         ("conversations in which one connection was sent something", grouped(bound::POSITIONS_MAX)),
+        ("users that one connection watches", grouped(bound::WATCHED_USERS_MAX)),
         ("nesting of a MessagePack value", grouped(bound::NESTING_DEPTH_MAX)),
         ("frames that were not understood", grouped(bound::BAD_FRAMES_MAX as usize)),
         ("time until `hello`", seconds(bound::HELLO_WAIT)),

@@ -62,6 +62,17 @@ test("memory is bounded where a hole is never filled", () => {
   assert.deepEqual(places.cursors(), { [TALK]: 4_999 });
 });
 
+test("who was away from a group goes on where they were added again", () => {
+  const places = new Places({ [TALK]: 5 });
+  places.jump(TALK, 20);
+  assert.equal(places.arrived(TALK, 20), true);
+  assert.equal(places.arrived(TALK, 21), true);
+  assert.deepEqual(places.cursors(), { [TALK]: 21 });
+  places.jump(TALK, 9);
+  places.jump(OTHER, 9);
+  assert.deepEqual(places.cursors(), { [TALK]: 21 }, "never back, and where nothing is known nothing begins");
+});
+
 test("history begins a cursor only as the newest page, and moves one only when it joins on", () => {
   const page = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => ({ seq: from + i }));
   const places = new Places();

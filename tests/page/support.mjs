@@ -11,7 +11,7 @@ globalThis.CustomEvent ??= class extends Event {
   }
 };
 
-export const { Client, directConversation } = await import("../../src/door/page/assets/client.js");
+export const { Client, directConversation, groupConversation, supportConversation } = await import("../../src/door/page/assets/client.js");
 export const { Outbox } = await import("../../src/door/page/assets/outbox.js");
 export const { Places } = await import("../../src/door/page/assets/places.js");
 
@@ -99,10 +99,10 @@ export class World {
   }
 
   /** A client that has been welcomed on a fresh socket. */
-  async online(options = {}) {
+  async online(options = {}, welcome = {}) {
     const client = this.client(options);
     client.start();
-    await this.welcome();
+    await this.welcome(welcome);
     return client;
   }
 
@@ -116,10 +116,10 @@ export class World {
     return client;
   }
 
-  async welcome({ user = "ann", as_of = "as-of-1", expires = 1e12 } = {}) {
+  async welcome({ user = "ann", role = "user", as_of = "as-of-1", expires = 1e12 } = {}) {
     await this.settle();
     this.socket.accept();
-    this.socket.say({ type: "welcome", user, as_of, expires });
+    this.socket.say({ type: "welcome", user, role, as_of, expires });
     await this.settle();
   }
 }

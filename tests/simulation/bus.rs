@@ -272,6 +272,9 @@ impl Bus for SimBus {
         link.in_force.remove(user);
     }
 
+    /// Nothing that is simulated is told to all nodes.
+    async fn broadcast(&self, _payload: Bytes) {}
+
     /// Nothing that is simulated speaks to one node alone.
     async fn send(&self, _to: NodeId, _frame: Bytes) {}
 

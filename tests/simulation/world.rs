@@ -7,8 +7,9 @@ use std::time::Duration;
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
 use switchboard::model::{Clock, Policy, Timestamp, UserId};
+use switchboard::presence::local::LocalWorld;
 use switchboard::session::{self, Admission, Paces, Rate, Services};
-use switchboard::store::{StandingCache, Store, StoreClock};
+use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,7 @@ pub struct World {
     pub journal: Arc<Journal>,
     trace: Arc<Trace>,
     exchange: Arc<Exchange>,
+    presence: LocalWorld,
     dice: Arc<Dice>,
     nodes: Mutex<Vec<Option<Node>>>,
     defect: Option<Defect>,
@@ -86,6 +88,7 @@ impl World {
             journal: Arc::new(Journal::new(trace.clone())),
             trace,
             exchange,
+            presence: LocalWorld::default(),
             dice: dice.fork(2),
             nodes: Mutex::new(vec![None; PLACES]),
             defect,
@@ -164,20 +167,34 @@ impl World {
         let (bus, events) = self.exchange.connect();
         let skew = dice.between(0, 7_200_000);
         let clock = Arc::new(WrongClock { began: Instant::now(), at: 1_750_000_000_000 - 3_600_000 + skew });
+        let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
+        let (presence, comings_and_goings) = self.presence.join(Duration::from_secs(5), clock.clone());
+        let presence = Arc::new(presence);
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
+            memberships: memberships.clone(),
             standings: standings.clone(),
             policy: Policy::Open,
             bus: bus.clone(),
+            presence: presence.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
         }));
-        let ports = delivery::Ports { store, store_clock, standings, bus: bus.clone(), clock: clock.clone() };
+        let bus_of_delivery = bus.clone();
+        let ports = delivery::Ports {
+            store,
+            store_clock,
+            memberships,
+            standings,
+            bus: bus_of_delivery,
+            presence,
+            clock: clock.clone(),
+        };
         let services = Arc::new(Services {
             chat,
-            delivery: Arc::new(Delivery::start(ports, events)),
+            delivery: Arc::new(Delivery::start(ports, events, comings_and_goings)),
             verifier: Arc::new(tokens::verifier()),
             clock,
             chance: dice,

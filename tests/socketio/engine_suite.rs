@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{PING_INTERVAL, PING_TIMEOUT, Server, client, quick};
+use crate::support::{PING_INTERVAL, PING_TIMEOUT, Server, calm, client, quick};
 
 #[tokio::test]
 async fn a_session_opens_over_polling() {
@@ -115,7 +115,7 @@ async fn whoever_answers_no_ping_is_closed() {
 
 #[tokio::test]
 async fn a_client_may_leave() {
-    let server = Server::start(quick()).await;
+    let server = Server::start(calm()).await;
     let session = server.open().await;
     let leave = async {
         sleep(Duration::from_millis(50)).await;

@@ -7,12 +7,15 @@ use crate::model::NodeId;
 const USER: &str = "switchboard:u:";
 /// What the name of every node's channel begins with.
 const NODE: &str = "switchboard:n:";
+/// The name of the channel that every node hears.
+const EVERYONE: &str = "switchboard:all";
 
 /// The name of a channel.
 pub(super) fn name(channel: &Channel) -> String {
     match channel {
         Channel::User(user) => format!("{USER}{user}"),
         Channel::Node(node) => format!("{NODE}{node}"),
+        Channel::Everyone => EVERYONE.to_owned(),
     }
 }
 
@@ -20,6 +23,9 @@ pub(super) fn name(channel: &Channel) -> String {
 pub(super) fn parse(name: &str) -> Option<Channel> {
     if let Some(user) = name.strip_prefix(USER) {
         return user.parse().ok().map(Channel::User);
+    }
+    if name == EVERYONE {
+        return Some(Channel::Everyone);
     }
     let digits = name.strip_prefix(NODE)?;
     let node = u64::from_str_radix(digits, 16).map(NodeId).ok()?;
@@ -35,10 +41,19 @@ mod tests {
         let (ann, node) = (Channel::User("ann|1@x".parse().unwrap()), Channel::Node(NodeId(0xabc)));
         assert_eq!(name(&ann), "switchboard:u:ann|1@x");
         assert_eq!(name(&node), "switchboard:n:0000000000000abc");
-        for channel in [ann, node] {
+        assert_eq!(name(&Channel::Everyone), "switchboard:all");
+        for channel in [ann, node, Channel::Everyone] {
             assert_eq!(parse(&name(&channel)), Some(channel));
         }
-        let others = ["", "ann", "switchboard:u:", "switchboard:n:ann", "switchboard:u:a b", "switchboard:n:abc"];
+        let others = [
+            "",
+            "ann",
+            "switchboard:u:",
+            "switchboard:n:ann",
+            "switchboard:all:",
+            "switchboard:u:a b",
+            "switchboard:n:abc",
+        ];
         for other in others.into_iter().chain(["switchboard:n:+000000000000abc", "switchboard:n:0000000000000ABC"]) {
             assert_eq!(parse(other), None, "{other}");
         }

@@ -55,11 +55,17 @@ impl RedisBus {
             tracing::warn!(redis = %settings, "starting without Redis; until it answers, other nodes are not heard");
             outlet.away();
         }
+        let heard = roll.enter(&Channel::Everyone);
         let subscriber = Subscriber::new(Arc::clone(&roll), outlet.clone()).run(first, dialer);
         let (queue, publications) = mpsc::channel(PUBLICATIONS_MAX);
         let publisher = Publisher::new(line, Arc::clone(&roll), outlet.clone(), metrics.clone());
         let tasks = [tokio::spawn(subscriber), tokio::spawn(publisher.run(publications))];
-        (Self { queue, roll, outlet, metrics, _tasks: tasks.map(AbortOnDropHandle::new) }, events)
+        let bus = Self { queue, roll, outlet, metrics, _tasks: tasks.map(AbortOnDropHandle::new) };
+        if let Some(heard) = heard {
+            // Without an answer the bus is about to be away, which it then tells.
+            drop(timeout(REDIS_START_WAIT, heard).await);
+        }
+        (bus, events)
     }
 }
 
@@ -97,6 +103,10 @@ impl Bus for RedisBus {
 
     async fn send(&self, to: NodeId, frame: Bytes) {
         self.queue(Channel::Node(to), frame).await;
+    }
+
+    async fn broadcast(&self, payload: Bytes) {
+        self.queue(Channel::Everyone, payload).await;
     }
 
     async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes> {

@@ -25,9 +25,12 @@ const TTL: Duration = Duration::from_secs(12 * 60 * 60);
 #[derive(Deserialize)]
 pub(super) struct Login {
     name: String,
+    /// A person unless it says `admin`.
+    #[serde(default)]
+    role: Role,
 }
 
-/// `POST /dev/login {name}` → `{token}`
+/// `POST /dev/login {name, role?}` → `{token}`
 pub(super) async fn login(
     State((minter, clock)): State<(Arc<Minter>, Arc<dyn Clock>)>,
     headers: HeaderMap,
@@ -35,7 +38,7 @@ pub(super) async fn login(
 ) -> Result<Json<Value>, Problem> {
     check_direct(&headers)?;
     check_neighbour(&headers)?;
-    let token = mint(&minter, &*clock, &login.name)?;
+    let token = mint(&minter, &*clock, &login)?;
     Ok(Json(json!({ "token": token })))
 }
 
@@ -68,9 +71,12 @@ fn is_of_this_machine(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn mint(minter: &Minter, clock: &dyn Clock, name: &str) -> Result<String, Problem> {
-    let user = id("name", name.trim())?;
-    let request = TokenRequest { user, role: Role::User, name: None, email: None, ttl: TTL };
+fn mint(minter: &Minter, clock: &dyn Clock, login: &Login) -> Result<String, Problem> {
+    let user = id("name", login.name.trim())?;
+    if login.role == Role::Service {
+        return Err(Refusal::new(Code::Invalid, "role is `user` or `admin`").into());
+    }
+    let request = TokenRequest { user, role: login.role, name: None, email: None, ttl: TTL };
     minter.mint(&request, clock.now()).map_err(|error| Refusal::new(Code::Internal, error.to_string()).into())
 }
 

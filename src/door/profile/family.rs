@@ -43,6 +43,10 @@ pub struct Hears {
     pub typing: &'static str,
     /// They do not any more.
     pub stop_typing: &'static str,
+    /// Somebody is online.
+    pub online: &'static str,
+    /// They are not any more.
+    pub offline: &'static str,
     /// Something was not done.
     pub error: &'static str,
 }
@@ -70,6 +74,8 @@ pub const CLASSIC: &Profile = &Profile {
         read: "messages-read",
         typing: "user-typing",
         stop_typing: "user-stop-typing",
+        online: "user-online",
+        offline: "user-offline",
         error: "error",
     },
 };

@@ -7,6 +7,7 @@
 
 mod family;
 mod people;
+mod presence;
 mod recovery;
 mod render;
 mod rest;
@@ -27,6 +28,7 @@ use self::socket::ChatSocket;
 use super::engineio::{EngineSocket, Layer, Opening, Run};
 use crate::model::{Refusal, UserId};
 use crate::session::{self, Services};
+use crate::wire::Close;
 
 /// What the door is made of.
 pub struct Desk {
@@ -67,7 +69,10 @@ impl Layer for Desk {
             let services = self.services.clone();
             let mut socket = ChatSocket::new(self, engine, &opening);
             drop(opening);
-            let ending = session::run(&services, &mut socket).await;
+            let mut ending = session::run(&services, &mut socket).await;
+            while ending == Some(Close::Forbidden) && socket.begins_anew() {
+                ending = session::run(&services, &mut socket).await;
+            }
             socket.close(ending).await;
         })
     }

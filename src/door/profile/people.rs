@@ -53,14 +53,23 @@ impl People {
         }
     }
 
+    /// The same for somebody who says something: an agent is the one whom users see, if nobody is yet.
+    ///
+    /// # Errors
+    /// `unavailable` if the store does not answer.
+    pub(super) async fn alias_for(&self, who: &Identity) -> Result<Option<UserId>, Refusal> {
+        match self.alias().await? {
+            None if who.role == Role::Admin => self.agree(Some(&who.user)).await,
+            alias => Ok(alias),
+        }
+    }
+
     /// Remembers somebody who came: their name for others, and an agent as the one whom users see, if nobody is yet.
     ///
     /// # Errors
     /// `unavailable` if the store does not answer.
     pub(super) async fn welcome(&self, who: &Identity) -> Result<(), Refusal> {
-        if who.role == Role::Admin && self.alias().await?.is_none() {
-            self.agree(Some(&who.user)).await?;
-        }
+        self.alias_for(who).await?;
         let told = self.chat.introduce(who).await?;
         if let Some(profile) = told {
             self.remember(&who.user, profile.into());

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Desk;
 use super::people::Known;
 use super::view::{Parties, View};
 use super::words::MessageObject;
 use crate::delivery::SharedMessage;
-use crate::model::limits::STORE_PAUSE;
-use crate::model::{ConversationId, Identity, Message, Profile, Refusal, UserId};
+use crate::model::limits::{LOOKUP_WAIT, STORE_PAUSE};
+use crate::model::{Code, ConversationId, Identity, Kind, Message, Profile, Refusal, UserId};
 use crate::wire::Form;
 use crate::wire::socketio::{MAIN, Writer};
 
@@ -50,7 +50,8 @@ pub(super) fn callback(id: u64, argument: &impl Serialize) -> Bytes {
     writer.finish()
 }
 
-/// A message on its way to one person's page, with everything that must be known of it.
+/// A message on its way to one person's page, with everything that must be known of it. None of a group: these pages know
+/// of none.
 struct Shown {
     message: Arc<Message>,
     parties: Parties,
@@ -61,15 +62,15 @@ struct Shown {
 }
 
 impl Shown {
-    async fn find(desk: &Desk, viewer: Arc<Identity>, message: Arc<Message>) -> Result<Self, Refusal> {
+    async fn find(desk: &Desk, viewer: Arc<Identity>, message: Arc<Message>) -> Result<Option<Self>, Refusal> {
         let conversation = desk.services.chat.member(&viewer, message.conversation).await?.conversation;
         let alias = desk.people.alias().await?;
         let view = View { viewer: &viewer, alias: alias.as_ref() };
-        let (parties, team) = (view.parties(&message, &conversation), view.team());
+        let (Some(parties), team) = (view.parties(&message, &conversation), view.team()) else { return Ok(None) };
         let mut asked = vec![parties.sender.clone(), parties.receiver.clone()];
         asked.extend(parties.agent.clone());
         let people = desk.people.of(&asked).await?;
-        Ok(Self { message, parties, people, team, viewer })
+        Ok(Some(Self { message, parties, people, team, viewer }))
     }
 
     fn object(&self, read: bool) -> MessageObject<'_> {
@@ -105,7 +106,7 @@ pub(super) async fn received(
     offset: Option<String>,
 ) -> Vec<Bytes> {
     let find = || Shown::find(&desk, viewer.clone(), shared.message.clone());
-    let Some(shown) = insist(find).await else { return Vec::new() };
+    let Some(shown) = insist(find).await.flatten() else { return Vec::new() };
     let json = |shown: &Shown| -> Bytes { serde_json::to_vec(&shown.object(false)).unwrap_or_default().into() };
     // All users see the same; each agent sees their own.
     let sees_own = viewer.role == crate::model::Role::Admin;
@@ -122,7 +123,7 @@ pub(super) async fn sent(
     offset: Option<String>,
 ) -> Vec<Bytes> {
     let find = || Shown::find(&desk, viewer.clone(), message.clone());
-    let Some(shown) = insist(find).await else { return Vec::new() };
+    let Some(shown) = insist(find).await.flatten() else { return Vec::new() };
     let object = shown.object(false).sent();
     let answer = callback_id.map(|id| {
         let (key, seq) = (&message.key, message.seq);
@@ -131,19 +132,23 @@ pub(super) async fn sent(
     answer.into_iter().chain([event(desk.profile.hears.sent, &object, offset.as_deref())]).collect()
 }
 
-/// Who, as the viewer knows them, does something in a conversation; nobody if it is the viewer's own side.
+/// Who, as the viewer knows them, does something in a conversation; nobody if it is the viewer's own side, or if that cannot
+/// be found out soon.
 pub(super) async fn other_side(
     desk: &Desk,
     viewer: &Identity,
     conversation: ConversationId,
     member: &UserId,
 ) -> Option<UserId> {
-    let alias = insist(|| desk.people.alias()).await?;
+    let alias = soon(|| desk.people.alias()).await.ok()?;
     let view = View { viewer, alias: alias.as_ref() };
     let conversation = match view.conversation_of(conversation, member) {
         Some(conversation) => Arc::new(conversation),
-        None => insist(|| desk.services.chat.member(viewer, conversation)).await?.conversation,
+        None => soon(|| desk.services.chat.member(viewer, conversation)).await.ok()?.conversation,
     };
+    if conversation.kind == Kind::Group {
+        return None;
+    }
     // An agent does it as the team.
     let acting = if conversation.has(member) { member.clone() } else { UserId::team() };
     let is_own = view.is_own_side(member) || view.is_own_side(&acting);
@@ -164,6 +169,23 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, Refusal>>>(mut ask: i
                 tracing::debug!(%refusal, "a page is not shown something");
                 return None;
             }
+        }
+    }
+}
+
+/// Asks until there is an answer, for somebody who waits for it: at most [`LOOKUP_WAIT`].
+///
+/// # Errors
+/// The last refusal.
+pub(super) async fn soon<T, F: Future<Output = Result<T, Refusal>>>(mut ask: impl FnMut() -> F) -> Result<T, Refusal> {
+    let deadline = Instant::now() + LOOKUP_WAIT;
+    loop {
+        let too_late = || Refusal::new(Code::Unavailable, "the store does not answer").after(LOOKUP_WAIT);
+        let answer = timeout_at(deadline, ask()).await.unwrap_or_else(|_| Err(too_late()));
+        let pause = STORE_PAUSE * 5;
+        match answer {
+            Err(refusal) if refusal.retry_after.is_some() && Instant::now() + pause < deadline => sleep(pause).await,
+            answer => return answer,
         }
     }
 }

@@ -221,23 +221,28 @@ async fn messages(
     let messages = thread(&api, &who, id, &part).await?;
     let cursors = chat.receipts(&who, id).await?;
     let read_by = |reader: &UserId| cursors.iter().find(|of| of.user == *reader).map_or(Seq::ZERO, |of| of.read);
+    let conversation = &membership.conversation;
+    let writer = |message: &Message| {
+        let is_teams = conversation.kind == Kind::Support && !conversation.has(&message.sender);
+        if is_teams { UserId::team() } else { message.sender.clone() }
+    };
+    let is_unread = |message: &Message| read_by(&membership.seat) < message.seq && !view.is_own_side(&writer(message));
     if part.before.is_none()
         && let Some(last) = messages.last()
-        && read_by(&membership.seat) < last.seq
+        && messages.iter().any(is_unread)
     {
         chat.mark(&who, id, CursorKind::Read, Some(last.seq)).await?;
     }
 
-    let parties: Vec<_> = messages.iter().map(|message| view.parties(message, &membership.conversation)).collect();
+    let parties: Vec<_> = messages.iter().filter_map(|message| view.parties(message, conversation)).collect();
     let mut asked: Vec<UserId> = parties.iter().flat_map(|of| [of.sender.clone(), of.receiver.clone()]).collect();
     asked.extend(parties.iter().filter_map(|of| of.agent.clone()));
     asked.sort();
     asked.dedup();
     let people = desk.people.of(&asked).await?;
-    let (conversation, team) = (&membership.conversation, view.team());
+    let team = view.team();
     let is_read = |message: &Message| {
-        let is_teams = conversation.kind == Kind::Support && !conversation.has(&message.sender);
-        let writer = if is_teams { UserId::team() } else { message.sender.clone() };
+        let writer = writer(message);
         conversation.members.iter().filter(|member| **member != writer).any(|member| message.seq <= read_by(member))
     };
     let objects: Vec<_> = messages
@@ -271,7 +276,8 @@ async fn thread(api: &Api, who: &Identity, id: ConversationId, part: &Part) -> R
 async fn unread_count(State(api): State<Arc<Api>>, Bearer(who): Bearer) -> Result<Json<Value>, Failure> {
     let seat = if who.role == Role::Admin { UserId::team() } else { who.user };
     let unread = api.desk.services.chat.unread(&seat).await?;
-    Ok(Json(json!({ "count": unread.total })))
+    // What these pages cannot show is not counted for them.
+    Ok(Json(json!({ "count": unread.total - unread.in_groups })))
 }
 
 /// Whom a user writes to.
@@ -312,7 +318,9 @@ async fn send(
     let send = chat::Send { sender, for_team, rights, target, key, text, exact: None };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
-    let parties = view.parties(&message, &conversation);
+    let Some(parties) = view.parties(&message, &conversation) else {
+        return Err(Failure::new(StatusCode::FORBIDDEN, "Access denied"));
+    };
     let mut asked = vec![parties.sender.clone(), parties.receiver.clone()];
     asked.extend(parties.agent.clone());
     let people = desk.people.of(&asked).await?;

@@ -56,24 +56,28 @@ impl View<'_> {
     }
 
     /// The two sides of a message. The team is one stable person to users; to each agent, it is that agent: their pages
-    /// tell their own side from the other by that.
-    pub(super) fn parties(&self, message: &Message, conversation: &Conversation) -> Parties {
+    /// tell their own side from the other by that. A group has no two sides, and is not for these pages.
+    pub(super) fn parties(&self, message: &Message, conversation: &Conversation) -> Option<Parties> {
         let others = |not: &UserId| conversation.members.iter().find(|member| *member != not).unwrap_or(not).clone();
         match conversation.kind {
+            Kind::Group => None,
             // What no person wrote comes from the team.
             Kind::Direct if message.sender == UserId::system() => {
-                Parties { sender: self.team(), receiver: others(&message.sender), agent: None }
+                Some(Parties { sender: self.team(), receiver: others(&message.sender), agent: None })
             }
-            Kind::Direct => Parties { sender: message.sender.clone(), receiver: others(&message.sender), agent: None },
+            Kind::Direct => {
+                let receiver = others(&message.sender);
+                Some(Parties { sender: message.sender.clone(), receiver, agent: None })
+            }
             Kind::Support => {
                 let user = others(&UserId::team());
                 let team = self.team();
-                if message.sender == user {
+                Some(if message.sender == user {
                     Parties { sender: user, receiver: team, agent: None }
                 } else {
                     let agent = Some(message.sender.clone()).filter(|agent| *agent != UserId::system());
                     Parties { sender: team, receiver: user, agent }
-                }
+                })
             }
         }
     }
@@ -116,6 +120,7 @@ mod tests {
             key: "k".parse().unwrap(),
             at: Timestamp(0),
             text: "hi".to_owned(),
+            event: None,
         }
     }
 
@@ -126,7 +131,7 @@ mod tests {
         let desk = id("desk");
         let seen = |viewer: &Identity, sender: &str| {
             let Parties { sender, receiver, agent } =
-                View { viewer, alias: Some(&desk) }.parties(&message(&support, sender), &support);
+                View { viewer, alias: Some(&desk) }.parties(&message(&support, sender), &support).unwrap();
             (sender.to_string(), receiver.to_string(), agent.map(|agent| agent.to_string()))
         };
         let expected = |sender: &str, receiver: &str, agent: Option<&str>| {

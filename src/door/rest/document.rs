@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{assignment, conversations, cursors, messages, people, standing, unread, users};
+use super::{assignment, conversations, cursors, groups, messages, people, presence, standing, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -96,6 +96,15 @@ pub(super) enum NotAsThought {
     NotAsThought(Problem),
 }
 
+/// What changing a group may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
+pub(super) enum KeyReused {
+    /// That key already names another change or message of yours in that group
+    #[response(status = 409)]
+    KeyReused(Problem),
+}
+
 /// What changing who sees to a talk may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
@@ -113,6 +122,11 @@ pub(super) enum AnothersTalk {
     paths(
         conversations::list,
         conversations::one,
+        groups::create,
+        groups::name,
+        groups::add,
+        groups::remove,
+        groups::set_role,
         assignment::inbox,
         assignment::assign,
         messages::page,
@@ -120,6 +134,8 @@ pub(super) enum AnothersTalk {
         cursors::read,
         cursors::delivered,
         cursors::receipts,
+        presence::of,
+        presence::appear,
         unread::count,
         users::profile,
         users::set_profile,

@@ -30,6 +30,19 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 /// The conversation in the path.
 pub(super) struct InConversation(pub(super) ConversationId);
 
+/// The group and the member in the path.
+pub(super) struct InGroup(pub(super) ConversationId, pub(super) UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for InGroup {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((group, user)) = path.map_err(|_| Problem::invalid("an id in the path is not UTF-8"))?;
+        Ok(Self(id("the group's id in the path", &group)?, id("the user's id in the path", &user)?))
+    }
+}
+
 /// The user in the path.
 pub(super) struct OfUser(pub(super) UserId);
 

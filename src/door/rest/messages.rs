@@ -90,7 +90,7 @@ pub(super) async fn send(
 ) -> Result<(StatusCode, Json<Message>), Problem> {
     let writer = writer(&api, &who, &new).await?;
     let target = target(&writer, &new)?;
-    let key = match named_key(&new, &headers)? {
+    let key = match named_key(new.key.as_deref(), &headers)? {
         Some(key) => key,
         None => key_by_chance(&*api.chance)?,
     };
@@ -161,14 +161,15 @@ fn target(writer: &Writer, new: &NewMessage) -> Result<Target, Problem> {
     }
 }
 
-fn named_key(new: &NewMessage, headers: &HeaderMap) -> Result<Option<ClientKey>, Problem> {
+/// What a request is called, by its body or by its header.
+pub(super) fn named_key(named: Option<&str>, headers: &HeaderMap) -> Result<Option<ClientKey>, Problem> {
     let header = match headers.get("idempotency-key") {
         Some(value) => Some(value.to_str().map_err(|_| Problem::invalid("Idempotency-Key is printable ASCII"))?),
         None => None,
     };
     // As a structured field it is a quoted string; most people write it bare.
     let header = header.map(|text| text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text));
-    match (new.key.as_deref(), header) {
+    match (named, header) {
         (Some(key), Some(header)) if key != header => {
             Err(Problem::invalid("`key` and Idempotency-Key name the message differently"))
         }
@@ -178,6 +179,6 @@ fn named_key(new: &NewMessage, headers: &HeaderMap) -> Result<Option<ClientKey>,
     }
 }
 
-fn key_by_chance(chance: &dyn Chance) -> Result<ClientKey, Problem> {
+pub(super) fn key_by_chance(chance: &dyn Chance) -> Result<ClientKey, Problem> {
     id("key", &format!("rest-{:016x}{:016x}", chance.bits(), chance.bits()))
 }

@@ -10,11 +10,13 @@ mod conversations;
 mod cors;
 mod cursors;
 mod document;
+mod groups;
 pub(in crate::door) mod headers;
 pub(in crate::door) mod input;
 mod messages;
 mod metrics;
 mod people;
+mod presence;
 pub(in crate::door) mod problem;
 mod shapes;
 mod standing;
@@ -111,6 +113,10 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/conversations/{id}/read", post(cursors::read)),
         ("/conversations/{id}/delivered", post(cursors::delivered)),
         ("/conversations/{id}/receipts", get(cursors::receipts)),
+        ("/groups", post(groups::create)),
+        ("/groups/{id}", put(groups::name)),
+        ("/groups/{id}/members/{user}", put(groups::add).delete(groups::remove)),
+        ("/groups/{id}/members/{user}/role", put(groups::set_role)),
         ("/inbox", get(assignment::inbox)),
         ("/messages", post(messages::send)),
         ("/people", get(people::find)),
@@ -118,6 +124,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/revocations", post(standing::revoke)),
         ("/blocks", get(standing::blocks)),
         ("/blocks/{id}", put(standing::block).delete(standing::unblock)),
+        ("/presence", get(presence::of).put(presence::appear)),
         ("/unread", get(unread::count)),
         ("/users/{id}", get(users::profile).put(users::set_profile).delete(users::erase)),
     ]

@@ -35,7 +35,7 @@ pub(in crate::door) struct Problem {
     more: Option<bool>,
     /// With `conflict` of a talk of the team: who sees to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    assignment: Option<Assignment>,
+    assignment: Option<Box<Assignment>>,
 }
 
 /// Every code of a failure: those of the native protocol that can occur here, and those that only HTTP has.
@@ -131,7 +131,7 @@ impl From<Refusal> for Problem {
                 problem.messages = Some(messages.into_iter().map(Message::from).collect());
                 problem.more = Some(more);
             }
-            Some(Truth::Assignment(assignment)) => problem.assignment = Some(assignment.into()),
+            Some(Truth::Assignment(assignment)) => problem.assignment = Some(Box::new(assignment.into())),
             None => {}
         }
         problem

@@ -1,6 +1,6 @@
 //! What answers look like. The document is made from these types, so that it cannot say anything else.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::chat;
@@ -28,14 +28,78 @@ pub(super) struct Message {
     /// When it was accepted, in milliseconds since 1970-01-01 UTC. For people to read; `seq` is the order.
     #[schema(value_type = u64)]
     at: model::Timestamp,
-    /// What it says.
+    /// What it says; empty where it tells of a change.
     text: String,
+    /// What changed with it, in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
 }
 
 impl From<model::Message> for Message {
     fn from(message: model::Message) -> Self {
-        let model::Message { conversation, seq, id, sender, key, at, text } = message;
-        Self { conversation, seq, id, from: sender, key, at, text }
+        let model::Message { conversation, seq, id, sender, key, at, text, event } = message;
+        Self { conversation, seq, id, from: sender, key, at, text, event: event.map(Event::from) }
+    }
+}
+
+/// What changed with a message.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Event {
+    /// What: `created`, `named`, `added`, `removed`, `left`, `role` or `erased`, and later perhaps others.
+    kind: &'static str,
+    /// Whom it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    user: Option<model::UserId>,
+    /// What the group is called from here on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What they are from here on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Post>,
+}
+
+impl From<model::Event> for Event {
+    fn from(event: model::Event) -> Self {
+        let about = |kind, user| Self { kind, user: Some(user), name: None, role: None };
+        let named = |kind, name| Self { kind, user: None, name: Some(name), role: None };
+        match event {
+            model::Event::Created { name } => named("created", name),
+            model::Event::Named { name } => named("named", name),
+            model::Event::Added { user } => about("added", user),
+            model::Event::Removed { user } => about("removed", user),
+            model::Event::Left { user } => about("left", user),
+            model::Event::Erased => Self { kind: "erased", user: None, name: None, role: None },
+            model::Event::Role { user, role } => Self { role: Some(role.into()), ..about("role", user) },
+        }
+    }
+}
+
+/// What somebody is in a group.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Post {
+    /// Decides who is in it, and what it is called.
+    Owner,
+    /// Takes part.
+    Member,
+}
+
+impl From<model::Post> for Post {
+    fn from(post: model::Post) -> Self {
+        match post {
+            model::Post::Owner => Self::Owner,
+            model::Post::Member => Self::Member,
+        }
+    }
+}
+
+impl From<Post> for model::Post {
+    fn from(post: Post) -> Self {
+        match post {
+            Post::Owner => Self::Owner,
+            Post::Member => Self::Member,
+        }
     }
 }
 
@@ -62,6 +126,8 @@ enum Kind {
     Direct,
     /// A person and the team, whose id is `team`. What the team says has the agent who wrote it as its sender.
     Support,
+    /// Several people, who come and go.
+    Group,
 }
 
 /// A member of a conversation.
@@ -72,12 +138,21 @@ struct Member {
     user: model::UserId,
     /// Their display name; their id where none is known.
     name: String,
+    /// `owner`, if they are one of the group's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Post>,
     /// Read up to here.
     #[schema(value_type = u64)]
     read: model::Seq,
     /// Delivered up to here.
     #[schema(value_type = u64)]
     delivered: model::Seq,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
 }
 
 /// Whether somebody sees to a talk with the team.
@@ -144,6 +219,9 @@ struct Preview {
     at: model::Timestamp,
     /// Its beginning: at most 256 bytes.
     text: String,
+    /// What changed with it, in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
 }
 
 /// A conversation, as one of its members sees it.
@@ -154,7 +232,15 @@ pub(super) struct Conversation {
     conversation: model::ConversationId,
     /// What sort.
     kind: Kind,
-    /// Who is in it.
+    /// What a group is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Whether those who join a group later see what was said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<bool>,
+    /// How many are in it.
+    member_count: usize,
+    /// Who is in it; in a list, at most 20 of a group.
     members: Vec<Member>,
     /// Its highest place; 0 when nothing was said yet.
     #[schema(value_type = u64)]
@@ -170,19 +256,35 @@ pub(super) struct Conversation {
 
 impl From<server::Row> for Conversation {
     fn from(row: server::Row) -> Self {
-        let server::Row { conversation, kind, members, last_seq, last, unread, assignment } = row;
+        let server::Row {
+            conversation,
+            kind,
+            name,
+            history,
+            member_count,
+            members,
+            last_seq,
+            last,
+            unread,
+            assignment,
+        } = row;
         let kind = match kind {
             model::Kind::Direct => Kind::Direct,
             model::Kind::Support => Kind::Support,
+            model::Kind::Group => Kind::Group,
         };
         let member = |member: server::Member| {
-            let server::Member { user, name, read, delivered } = member;
-            Member { user, name, read, delivered }
+            let server::Member { user, name, role, read, delivered, presence } = member;
+            let model::Presence { online, last_seen } = presence;
+            Member { user, name, role: role.map(Post::from), read, delivered, online, last_seen }
         };
-        let members = members.into_iter().map(member).collect();
+        let preview = |last: model::Preview| {
+            let model::Preview { seq, from, at, text, event } = last;
+            Preview { seq, from, at, text, event: event.map(Event::from) }
+        };
+        let (members, last) = (members.into_iter().map(member).collect(), last.map(preview));
         let assignment = assignment.map(Assignment::from);
-        let last = last.map(|model::Preview { seq, from, at, text }| Preview { seq, from, at, text });
-        Self { conversation, kind, members, last_seq, last, unread, assignment }
+        Self { conversation, kind, name, history, member_count, members, last_seq, last, unread, assignment }
     }
 }
 
@@ -254,10 +356,49 @@ pub(super) struct Unread {
 
 impl From<chat::Unread> for Unread {
     fn from(unread: chat::Unread) -> Self {
-        let chat::Unread { total, conversations, more } = unread;
+        let chat::Unread { total, conversations, more, .. } = unread;
         let shape = |(conversation, unread)| UnreadConversation { conversation, unread };
         Self { total, conversations: conversations.into_iter().map(shape).collect(), more }
     }
+}
+
+/// Whether somebody is online.
+#[derive(Debug, Serialize, ToSchema)]
+struct Presence {
+    /// Who.
+    #[schema(value_type = String)]
+    user: model::UserId,
+    /// Whether they are online.
+    online: bool,
+    /// When they were last seen, in milliseconds since 1970; absent of those who are online, and where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    last_seen: Option<model::Timestamp>,
+}
+
+/// Who is online.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Presences {
+    /// Each of those who were asked about, in their order.
+    users: Vec<Presence>,
+}
+
+impl From<Vec<model::Seen>> for Presences {
+    fn from(seen: Vec<model::Seen>) -> Self {
+        let shape = |model::Seen { user, presence: model::Presence { online, last_seen } }| Presence {
+            user,
+            online,
+            last_seen,
+        };
+        Self { users: seen.into_iter().map(shape).collect() }
+    }
+}
+
+/// How you appear to others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Appearing {
+    /// Whether as offline, whatever you do.
+    pub(super) offline: bool,
 }
 
 /// What is known of a person.

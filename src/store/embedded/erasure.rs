@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{self, checksum, conversation_id, natural, select_messages, signed};
-use crate::model::{ConversationId, Message, Seq, Timestamp, UserId};
+use crate::model::{ConversationId, Event, Message, Seq, Timestamp, UserId};
 use crate::store::Progress;
 
 pub(super) const TABLES: &str = "
@@ -55,7 +55,9 @@ pub(super) fn conversations_of(
     from: Option<ConversationId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ConversationId>> {
-    let sql = "SELECT conversation FROM recent WHERE user = ?1 AND conversation >= ?2 ORDER BY conversation LIMIT ?3";
+    let sql = "SELECT conversation FROM recent WHERE user = ?1 AND conversation >= ?2 \
+               UNION SELECT conversation FROM departures WHERE user = ?1 AND conversation >= ?2 \
+               ORDER BY conversation LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let from: &[u8] = from.as_ref().map_or(&[], |id| id.as_bytes());
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -76,14 +78,17 @@ pub(super) fn empty(
         .prepare_cached(sql)?
         .query_map((id, signed(after.0), signed(up_to.0), user.as_str()), |row| row::message(conversation, row))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut update = connection
-        .prepare_cached("UPDATE messages SET text = '', checksum = ?3 WHERE conversation = ?1 AND seq = ?2")?;
+    let erased = row::written(Some(&Event::Erased));
+    let mut update = connection.prepare_cached(
+        "UPDATE messages SET text = '', event = ?4, checksum = ?3 WHERE conversation = ?1 AND seq = ?2",
+    )?;
     for (message, stored) in &written {
-        let emptied = Message { text: String::new(), ..message.clone() };
-        update.execute((id, signed(message.seq.0), checksum(&emptied, *stored)))?;
+        let emptied = Message { text: String::new(), event: Some(Event::Erased), ..message.clone() };
+        update.execute((id, signed(message.seq.0), checksum(&emptied, *stored), &erased))?;
     }
-    let preview = "UPDATE conversations SET last_text = '' WHERE id = ?1 AND last_from = ?2 AND last_text <> ''";
-    connection.prepare_cached(preview)?.execute((id, user.as_str()))?;
+    let preview = "UPDATE conversations SET last_text = '', last_event = ?3 \
+                   WHERE id = ?1 AND last_from = ?2 AND last_text <> ''";
+    connection.prepare_cached(preview)?.execute((id, user.as_str(), &erased))?;
     Ok(written.len() as u64)
 }
 
@@ -92,6 +97,7 @@ pub(super) fn forget(connection: &Connection, user: &UserId) -> rusqlite::Result
     for sql in [
         "DELETE FROM profiles WHERE user = ?1",
         "DELETE FROM addresses WHERE user = ?1",
+        "DELETE FROM appearances WHERE user = ?1",
         "DELETE FROM blocks WHERE user = ?1",
         "DELETE FROM blocks WHERE other = ?1",
         "DELETE FROM revoked WHERE user = ?1",

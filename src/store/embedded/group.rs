@@ -7,8 +7,10 @@ use rusqlite::{Connection, ErrorCode};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
-use super::{addresses, changes, erasure, talks};
-use crate::model::{Assignment, Conversation, ConversationId, CursorKind, Message, Profile, Seq, StoreTime, UserId};
+use super::{addresses, appearances, changes, erasure, memberships, talks};
+use crate::model::{
+    Assignment, Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, Timestamp, UserId,
+};
 use crate::store::archive::taken;
 use crate::store::{Attempt, Outcome, Progress, StoreError};
 
@@ -23,6 +25,10 @@ pub(super) enum Write {
     Adopt(Vec<Attempt>, StoreTime),
     /// A conversation.
     Open(Conversation),
+    /// A group.
+    Found(Conversation, Group),
+    /// What a message of a group changes.
+    Apply(Message),
     /// The heads of conversations.
     Raise(Vec<Message>),
     /// The same, with the activity that goes with such times.
@@ -63,6 +69,14 @@ pub(super) enum Write {
     Decide(UserId, Decision),
     /// Who sees to a talk.
     Assign(ConversationId, Assignment),
+    /// When users were last seen.
+    Seen(Vec<(UserId, Timestamp)>),
+    /// Whether a user appears offline.
+    Appear {
+        user: UserId,
+        offline: bool,
+        at: Timestamp,
+    },
 }
 
 impl Write {
@@ -76,12 +90,16 @@ impl Write {
             Self::Raise(messages) | Self::Settle(messages, _) => {
                 messages.iter().map(|message| EACH + message.text.len()).sum()
             }
+            Self::Found(conversation, _) => EACH * (1 + conversation.members.len()),
             Self::Open(_)
+            | Self::Apply(_)
             | Self::Advance { .. }
             | Self::Assign(..)
             | Self::KeepErasure(..)
             | Self::Empty { .. }
-            | Self::Forget(_) => EACH,
+            | Self::Forget(_)
+            | Self::Appear { .. } => EACH,
+            Self::Seen(users) => EACH * users.len(),
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
             Self::Agree { proposal, .. } => EACH + proposal.len(),
             Self::SetAddress { address, .. } => EACH + address.len(),
@@ -221,7 +239,9 @@ fn append(
         Ok(outcome) => outcome,
         Err(error) => Outcome::Refused(error),
     };
-    if outcome == Outcome::Stored && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
+    // An event's head is raised after it took effect, not before.
+    let raises = outcome == Outcome::Stored && message.event.is_none();
+    if raises && last.get(&message.conversation).is_none_or(|other| other.seq < message.seq) {
         last.insert(message.conversation, message);
     }
     Ok(outcome)
@@ -233,7 +253,9 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } => Ok(false),
         Write::KeepErasure(user, progress) => erasure::keep(connection, user, progress.as_ref()),
         Write::Forget(user) => erasure::forget(connection, user),
-        Write::Open(conversation) => changes::open(connection, conversation).map(|()| true),
+        Write::Open(conversation) => changes::open(connection, conversation),
+        Write::Found(conversation, group) => memberships::found(connection, conversation, group),
+        Write::Apply(message) => memberships::apply(connection, message, now),
         Write::Raise(messages) => {
             messages.iter().try_for_each(|message| changes::raise(connection, message, now)).map(|()| true)
         }
@@ -249,6 +271,8 @@ fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::R
         Write::SetAddress { user, address } => addresses::set(connection, user, address),
         Write::Decide(user, decision) => standings::decide(connection, user, decision),
         Write::Assign(talk, new) => talks::assign(connection, *talk, new),
+        Write::Seen(users) => appearances::note_seen(connection, users).map(|()| true),
+        Write::Appear { user, offline, at } => appearances::set(connection, user, *offline, *at).map(|()| true),
     }
 }
 

@@ -13,6 +13,7 @@
 //! Its threads run on real time: a test that pauses `tokio::time` sees every call here run out of time.
 
 mod addresses;
+mod appearances;
 mod changes;
 mod clock;
 mod desk;
@@ -20,6 +21,7 @@ mod directory;
 mod erasure;
 mod fault;
 mod group;
+mod memberships;
 mod meters;
 mod questions;
 mod reader;
@@ -42,13 +44,13 @@ use self::reader::Readers;
 use self::standings::Decision;
 use self::writer::Writer;
 use super::{
-    Addresses, Archive, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span,
-    Standings, Store, StoreError, Tail,
+    Addresses, Archive, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People, Progress, Since,
+    Span, Standings, Store, StoreError, Tail,
 };
 use crate::model::limits::USERS_PER_QUESTION_MAX;
 use crate::model::{
-    Activity, Ban, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Message,
-    Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Ban, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Group,
+    Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 
 pub use self::directory::OpenError;
@@ -201,6 +203,11 @@ impl Conversations for EmbeddedStore {
         let user = user.clone();
         self.readers.ask(move |connection| questions::list(connection, &user, behind, limit)).await
     }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let (user, others) = (user.clone(), others.to_vec());
+        self.readers.ask(move |connection| questions::acquainted(connection, &user, &others)).await
+    }
 }
 
 #[async_trait]
@@ -232,7 +239,7 @@ impl People for EmbeddedStore {
         self.readers.ask(move |connection| questions::cursors_of(connection, &members)).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         let (user, conversations) = (user.clone(), conversations.to_vec());
         self.readers.ask(move |connection| questions::unread(connection, &user, &conversations)).await
     }
@@ -255,6 +262,17 @@ impl People for EmbeddedStore {
         let (None, Some(proposal)) = (&agreed, proposal) else { return Ok(agreed) };
         self.write(Write::Agree { on, proposal: proposal.to_owned() }).await?;
         self.readers.ask(move |connection| questions::agreed(connection, on)).await
+    }
+}
+
+#[async_trait]
+impl Groups for EmbeddedStore {
+    async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
+        self.write(Write::Found(conversation.clone(), group.clone())).await.map(drop)
+    }
+
+    async fn apply(&self, event: &Message) -> Result<(), StoreError> {
+        self.write(Write::Apply(event.clone())).await.map(drop)
     }
 }
 

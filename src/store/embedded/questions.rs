@@ -1,12 +1,13 @@
 //! What the readers are asked, one function a question. Each runs in a transaction of its own, so that everything in
 //! one answer is from one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::changes::kind;
 use super::fault::damaged;
+use super::memberships::{Departure, departed, group};
 use super::row::{self, conversation_id, natural, parsed, select_messages, signed};
 use super::talks;
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
@@ -126,7 +127,8 @@ pub(super) fn summaries(connection: &Connection, ids: &[ConversationId]) -> rusq
 }
 
 fn summary(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Summary>> {
-    let sql = "SELECT kind, last_seq, last_from, last_at, last_text, activity FROM conversations WHERE id = ?1";
+    let sql = "SELECT kind, last_seq, last_from, last_at, last_text, activity, last_event \
+               FROM conversations WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -137,17 +139,19 @@ fn summary(connection: &Connection, id: ConversationId) -> rusqlite::Result<Opti
         None
     } else {
         let at = Timestamp(natural(row.get(3)?)?);
-        Some(Preview { seq: last_seq, from: parsed(row, 2)?, at, text: row.get(4)? })
+        Some(Preview { seq: last_seq, from: parsed(row, 2)?, at, text: row.get(4)?, event: row::event(row, 6)? })
     };
     let activity = StoreTime(natural(row.get(5)?)?);
     let conversation = Conversation { id, kind, members: members(connection, id)? };
+    let group = if kind == Kind::Group { Some(group(connection, id)?) } else { None };
     let assignment = if kind == Kind::Support { Some(talks::assignment(connection, id)?) } else { None };
-    Ok(Some(Summary { conversation, last_seq, last, activity, assignment }))
+    Ok(Some(Summary { conversation, group, last_seq, last, activity, assignment }))
 }
 
 /// The members of a conversation, sorted.
 fn members(connection: &Connection, id: ConversationId) -> rusqlite::Result<Vec<UserId>> {
-    let mut statement = connection.prepare_cached("SELECT user FROM members WHERE conversation = ?1 ORDER BY user")?;
+    let sql = "SELECT user FROM members WHERE conversation = ?1 AND gone = 0 ORDER BY user";
+    let mut statement = connection.prepare_cached(sql)?;
     statement.query_map([id.as_bytes()], |row| parsed(row, 0))?.collect()
 }
 
@@ -166,22 +170,33 @@ pub(super) fn active(
     let mut first = BTreeSet::new();
     for user in users {
         let mut rows = statement.query((user.as_str(), signed(since.at.0), behind, count(limit)))?;
-        while let Some(row) = rows.next()? {
-            let found = (row.get::<_, i64>(0)?, conversation_id(row, 1)?);
-            if first.len() == limit && first.last().is_some_and(|last| *last <= found) {
-                break;
-            }
-            first.insert(found);
-            if first.len() > limit {
-                first.pop_last();
-            }
-        }
+        while let Some(row) = rows.next()?
+            && keep(&mut first, (row.get(0)?, conversation_id(row, 1)?, None), limit)
+        {}
+        let left = departed(connection, user, (signed(since.at.0), behind), count(limit))?;
+        let _ = left.into_iter().all(|left| keep(&mut first, left, limit));
     }
-    let activity = |(_, id)| {
+    let activity = |(at, id, left): Departure| {
+        if let Some((last_seq, user)) = left {
+            let conversation = Conversation { id, kind: Kind::Group, members: vec![user] };
+            return Ok(Activity { conversation, last_seq, activity: StoreTime(natural(at)?) });
+        }
         let Summary { conversation, last_seq, activity, .. } = listed(connection, id)?;
         Ok(Activity { conversation, last_seq, activity })
     };
     first.into_iter().map(activity).collect()
+}
+
+/// Keeps it if it is among the first `limit`; answers whether what comes after it may be.
+fn keep(first: &mut BTreeSet<Departure>, found: Departure, limit: usize) -> bool {
+    if first.len() == limit && first.last().is_some_and(|last| *last <= found) {
+        return false;
+    }
+    first.insert(found);
+    if first.len() > limit {
+        first.pop_last();
+    }
+    true
 }
 
 /// A page of a user's conversations in which something was said.
@@ -198,6 +213,37 @@ pub(super) fn list(
         behind.as_ref().map_or((i64::MAX, NO_ID), |behind| (signed(behind.activity.0), behind.conversation.as_bytes()));
     let ids = statement.query_map((user.as_str(), activity, id, count(limit)), |row| conversation_id(row, 0))?;
     ids.map(|id| listed(connection, id?)).collect()
+}
+
+/// Which of these others share a conversation with a user in which something was said. Most of them share the one that
+/// two people have, which is found at once.
+pub(super) fn acquainted(connection: &Connection, user: &UserId, others: &[UserId]) -> rusqlite::Result<Vec<bool>> {
+    let mut said = connection.prepare_cached("SELECT 1 FROM conversations WHERE id = ?1 AND last_seq > 0")?;
+    let mut acquainted = HashSet::new();
+    let mut left = HashSet::new();
+    for other in others {
+        let is_direct = said.exists([ConversationId::direct(user, other).as_bytes()])?;
+        if is_direct { &mut acquainted } else { &mut left }.insert(other.as_str());
+    }
+    let mut conversations = connection.prepare_cached("SELECT conversation FROM recent WHERE user = ?1")?;
+    let mut members = connection.prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND user = ?2")?;
+    let mut rows = conversations.query([user.as_str()])?;
+    while !left.is_empty()
+        && let Some(row) = rows.next()?
+    {
+        let id = conversation_id(row, 0)?;
+        let mut here = Vec::new();
+        for other in &left {
+            if members.exists((id.as_bytes(), *other))? {
+                here.push(*other);
+            }
+        }
+        for other in here {
+            left.remove(other);
+            acquainted.insert(other);
+        }
+    }
+    Ok(others.iter().map(|other| acquainted.contains(other.as_str())).collect())
 }
 
 /// The conversation of a row of a list, which is there if nothing is damaged.
@@ -255,13 +301,13 @@ pub(super) fn cursors_of(
 pub(super) fn unread(
     connection: &Connection,
     user: &UserId,
-    conversations: &[ConversationId],
+    conversations: &[(ConversationId, Seq)],
 ) -> rusqlite::Result<Vec<u64>> {
     let sql = "SELECT count(*) FROM (SELECT 1 FROM messages \
-               WHERE conversation = ?1 AND seq > ?2 AND sender <> ?3 LIMIT ?4)";
+               WHERE conversation = ?1 AND seq > ?2 AND sender <> ?3 AND event IS NULL LIMIT ?4)";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut beyond = |id: &ConversationId| {
-        let read = cursor(connection, *id, user, CursorKind::Read)?;
+    let mut beyond = |(id, after): &(ConversationId, Seq)| {
+        let read = cursor(connection, *id, user, CursorKind::Read)?.max(*after);
         let asked = (id.as_bytes(), signed(read.0), user.as_str(), signed(UNREAD_COUNT_MAX));
         natural(statement.query_one(asked, |row| row.get(0))?)
     };

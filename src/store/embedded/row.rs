@@ -4,12 +4,12 @@ use rusqlite::Row;
 use sha2::{Digest, Sha256};
 
 use super::fault::damaged;
-use crate::model::{ConversationId, Message, MessageId, Seq, StoreTime, Timestamp};
+use crate::model::{ConversationId, Event, Message, MessageId, Seq, StoreTime, Timestamp};
 
 /// A question for messages: the columns that [`message`] reads, in its order, and the rest of the question.
 macro_rules! select_messages {
     ($rest:literal) => {
-        concat!("SELECT seq, id, sender, key, at, stored, text, checksum FROM messages ", $rest)
+        concat!("SELECT seq, id, sender, key, at, stored, text, checksum, event FROM messages ", $rest)
     };
 }
 
@@ -51,6 +51,7 @@ pub(super) fn message(conversation: ConversationId, row: &Row<'_>) -> rusqlite::
             key: parsed(row, 3)?,
             at: Timestamp(natural(row.get(4)?)?),
             text: row.get(6)?,
+            event: event(row, 8)?,
         };
         let stored = StoreTime(natural(row.get(5)?)?);
         if checksum(&message, stored) == row.get::<_, i64>(7)? {
@@ -62,10 +63,21 @@ pub(super) fn message(conversation: ConversationId, row: &Row<'_>) -> rusqlite::
     read().map_err(place)
 }
 
+/// An event from a column, if there is one.
+pub(super) fn event(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Event>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(|text| serde_json::from_str(text).map_err(|error| damaged(error.to_string()))).transpose()
+}
+
+/// An event for a column.
+pub(super) fn written(event: Option<&Event>) -> Option<String> {
+    event.and_then(|event| serde_json::to_string(event).ok())
+}
+
 /// Sixty-four bits over everything that a row says.
 pub(super) fn checksum(message: &Message, stored: StoreTime) -> i64 {
     let (sender, key) = (message.sender.as_str(), message.key.as_str());
-    let digest = Sha256::new()
+    let mut digest = Sha256::new()
         .chain_update(message.conversation.as_bytes())
         .chain_update(message.seq.0.to_be_bytes())
         .chain_update(message.id.as_bytes())
@@ -74,9 +86,12 @@ pub(super) fn checksum(message: &Message, stored: StoreTime) -> i64 {
         .chain_update([sender.len() as u8, key.len() as u8])
         .chain_update(sender)
         .chain_update(key)
-        .chain_update(&message.text)
-        .finalize();
+        .chain_update(&message.text);
+    if let Some(event) = written(message.event.as_ref()) {
+        digest.update(b"\0event\0");
+        digest.update(event);
+    }
     let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
+    first.copy_from_slice(&digest.finalize()[..8]);
     i64::from_be_bytes(first)
 }

@@ -90,7 +90,7 @@ const TABLES: &str = "
 
 /// What each later version adds, the second one first: new tables and columns only, filled from what is there. A new file is made by all of them,
 /// so that it cannot differ from an old one that was upgraded.
-const ADDED: [&[&str]; 1] = [&[GROUPS, DESK, standings::TABLES, addresses::TABLES, erasure::TABLES]];
+const ADDED: [&[&str]; 1] = [&[GROUPS, DESK, APPEARANCES, standings::TABLES, addresses::TABLES, erasure::TABLES]];
 
 /// Groups: what is known of one beside its members, and when each member came and went. Who has left stays in `members`
 /// for their cursors, and is found by when they left in `departures`.
@@ -109,7 +109,7 @@ const GROUPS: &str = "
         user TEXT NOT NULL,
         seq INTEGER NOT NULL,
         step INTEGER NOT NULL,
-        PRIMARY KEY (conversation, user, seq)
+        PRIMARY KEY (conversation, user, seq, step)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE departures (
         user TEXT NOT NULL,
@@ -135,6 +135,15 @@ const DESK: &str = "
     CREATE INDEX talks_by_state ON talks (state, activity, conversation);
     CREATE INDEX talks_by_agent ON talks (agent, activity, conversation) WHERE agent IS NOT NULL;
     INSERT INTO talks (conversation, activity) SELECT id, activity FROM conversations WHERE kind = 2;
+";
+
+/// How users appear to others: when they were last seen, if they ever were, and whether they wish to be shown as offline.
+const APPEARANCES: &str = "
+    CREATE TABLE appearances (
+        user TEXT NOT NULL PRIMARY KEY,
+        seen INTEGER,
+        offline INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file says of itself.
@@ -303,8 +312,11 @@ fn integer(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SystemChance;
+    use crate::model::{Conversation, Message, MessageId, Preview, Seq, SystemChance, Timestamp, UserId};
+    use crate::store::Span;
     use crate::store::embedded::directory::prepare;
+    use crate::store::embedded::questions;
+    use crate::store::embedded::row::checksum;
 
     #[test]
     fn a_newer_file_is_refused_by_name() {
@@ -347,6 +359,52 @@ mod tests {
         assert_eq!(schema(&upgraded), schema(&open(&new, &SystemChance).unwrap().0));
         drop(upgraded);
         open(&old, &SystemChance).unwrap();
+    }
+
+    /// Written as version 1 wrote it, checksum and all.
+    #[test]
+    fn what_version_one_held_is_read_as_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        let place = prepare(home.path()).unwrap();
+        let [ann, bob]: [UserId; 2] = ["ann", "bob"].map(|user| user.parse().unwrap());
+        let talk = Conversation::direct(&ann, &bob);
+        let message = Message {
+            conversation: talk.id,
+            seq: Seq(1),
+            id: MessageId::from_bytes([3; 12]),
+            sender: ann.clone(),
+            key: "k".parse().unwrap(),
+            at: Timestamp(7),
+            text: "hello".to_owned(),
+            event: None,
+        };
+        let old = Connection::open(place.file()).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION).unwrap();
+        old.execute("INSERT INTO meta (one, schema, generation, clock) VALUES (1, 1, 77, 9)", []).unwrap();
+        let sql = "INSERT INTO messages (conversation, seq, id, sender, key, at, stored, text, checksum) \
+                   VALUES (?1, 1, ?2, 'ann', 'k', 7, 9, 'hello', ?3)";
+        old.execute(sql, (talk.id.as_bytes(), message.id.as_bytes(), checksum(&message, StoreTime(9)))).unwrap();
+        let sql = "INSERT INTO conversations (id, kind, last_seq, last_from, last_at, last_text, activity) \
+                   VALUES (?1, 1, 1, 'ann', 7, 'hello', 9)";
+        old.execute(sql, [talk.id.as_bytes()]).unwrap();
+        for (user, read) in [("ann", 1), ("bob", 0)] {
+            let sql = "INSERT INTO members (conversation, user, read, delivered) VALUES (?1, ?2, ?3, 1)";
+            old.execute(sql, (talk.id.as_bytes(), user, read)).unwrap();
+            let sql = "INSERT INTO recent (user, activity, conversation) VALUES (?1, 9, ?2)";
+            old.execute(sql, (user, talk.id.as_bytes())).unwrap();
+        }
+        old.execute("INSERT INTO agreed (name, value) VALUES ('team alias', 'desk')", []).unwrap();
+        drop(old);
+        let (new, _) = open(&place, &SystemChance).unwrap();
+        assert_eq!(questions::page(&new, talk.id, Span::After(Seq::ZERO), 10).unwrap(), std::slice::from_ref(&message));
+        assert_eq!(questions::find(&new, talk.id, &ann, &message.key).unwrap().as_ref(), Some(&message));
+        let row = questions::list(&new, &bob, None, 10).unwrap().remove(0);
+        assert_eq!((&row.conversation, row.last_seq, row.activity), (&talk, Seq(1), StoreTime(9)));
+        assert_eq!((row.last, row.group), (Some(Preview::of(&message)), None));
+        assert_eq!(questions::unread(&new, &bob, &[(talk.id, Seq::ZERO)]).unwrap(), [1]);
+        assert_eq!(questions::cursors(&new, talk.id).unwrap().len(), 2);
+        assert_eq!(questions::agreed(&new, "team alias").unwrap().as_deref(), Some("desk"));
     }
 
     #[test]

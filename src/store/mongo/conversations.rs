@@ -1,16 +1,21 @@
 //! The conversations and their heads.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, serialize_to_document};
+use mongodb::error::Result as DriverResult;
+use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
 use super::document::{binary, date, kind_name, number, read_activity, read_summary};
 use super::metrics::Operation;
-use super::read::Read;
+use super::outcome::Malformed;
+use super::read::{Read, read};
 use super::run::Failure;
 use super::schema::CONVERSATIONS;
-use crate::model::limits::PAGE_CONVERSATIONS_MAX;
+use crate::model::limits::{ATTEMPT_WAIT, CROWD_STAMP, PAGE_CONVERSATIONS_MAX};
 use crate::model::{Activity, Conversation, ConversationId, Message, Preview, Summary, UserId};
 use crate::store::{Behind, Conversations, Since, StoreError};
 
@@ -41,6 +46,10 @@ impl Conversations for MongoStore {
         self.update_each(Operation::Raise, CONVERSATIONS, messages.iter().map(raised).collect()).await
     }
 
+    async fn raise_crowds(&self, messages: &[Message]) -> Result<(), StoreError> {
+        self.update_each(Operation::RaiseCrowds, CONVERSATIONS, messages.iter().map(raised_in_crowd).collect()).await
+    }
+
     async fn active(&self, users: &[UserId], since: Since, limit: usize) -> Result<Vec<Activity>, StoreError> {
         let from = date(since.at.0.max(SILENT + 1));
         let mut filter = doc! { "m": { "$in": names(users) }, "at": { "$gte": from } };
@@ -56,7 +65,11 @@ impl Conversations for MongoStore {
             limit,
             projection: doc! { "k": 1, "m": 1, "n": 1, "at": 1 },
         };
-        self.read(Operation::Active, &self.conversations, what, read_activity).await
+        let mut active = self.read(Operation::Active, &self.conversations, what, read_activity).await?;
+        active.extend(self.departed(users, since, limit).await?);
+        active.sort_by_key(|activity| (activity.activity, activity.conversation.id));
+        active.truncate(limit);
+        Ok(active)
     }
 
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
@@ -67,6 +80,19 @@ impl Conversations for MongoStore {
             read_summary,
         )
         .await
+    }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (user, asked) = (user.clone(), others.to_vec());
+        let conversations = self.conversations.clone();
+        let met = self.runner.run(Operation::Acquainted, move |session| {
+            async move { acquaintances(&conversations, session, &user, &asked).await }.boxed()
+        });
+        let met = met.await.map_err(Failure::into_error)?;
+        Ok(others.iter().map(|other| met.contains(other)).collect())
     }
 }
 
@@ -133,16 +159,70 @@ fn raised(message: &Message) -> Document {
     raised_with(message, doc! { "$currentDate": { "at": true } })
 }
 
-/// The same, with what is done about its activity.
-pub(super) fn raised_with(message: &Message, activity: Document) -> Document {
-    let place = number(message.seq);
-    let preview = Preview::of(message);
-    let last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": preview.text };
-    let mut update = doc! { "$set": { "n": place, "l": last } };
-    update.extend(activity);
-    doc! { "q": { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": place } }, "u": update }
+/// The same for a crowd: its activity is left alone where it was stamped just now. What the message says is a literal.
+fn raised_in_crowd(message: &Message) -> Document {
+    let last = doc! { "$literal": last(message) };
+    let rests = doc! { "$lt": [{ "$subtract": ["$$NOW", "$at"] }, CROWD_STAMP.as_millis() as i64] };
+    let stamped = doc! { "$cond": [rests, "$at", "$$NOW"] };
+    raised_by(message, vec![doc! { "$set": { "n": number(message.seq), "l": last, "at": stamped } }])
 }
 
-fn names(users: &[UserId]) -> Vec<Bson> {
+/// Those of `others` who are members of a conversation of the user's in which something was said: by themselves where it
+/// is the one of the two, whose id is known, and by its members otherwise.
+async fn acquaintances(
+    conversations: &Collection<RawDocumentBuf>,
+    session: &mut ClientSession,
+    user: &UserId,
+    others: &[UserId],
+) -> DriverResult<HashSet<UserId>> {
+    let said = doc! { "$gt": date(SILENT) };
+    let direct: HashMap<_, _> = others.iter().map(|other| (ConversationId::direct(user, other), other)).collect();
+    let ids: Vec<_> = direct.keys().map(|id| binary(id.as_bytes())).collect();
+    let filter = doc! { "_id": { "$in": ids }, "at": said.clone() };
+    let what = Read { filter, limit: others.len(), ..Read::default() };
+    let found = read(conversations, session, what, read_activity).await?;
+    let mut met: HashSet<UserId> =
+        found.iter().filter_map(|talk| direct.get(&talk.conversation.id)).map(|other| (*other).clone()).collect();
+    let left: Vec<UserId> = others.iter().filter(|other| !met.contains(other)).cloned().collect();
+    if left.is_empty() {
+        return Ok(met);
+    }
+    let pipeline = vec![
+        doc! { "$match": { "m": user.as_str(), "at": said, "$and": [{ "m": { "$in": names(&left) } }] } },
+        doc! { "$project": { "m": { "$setIntersection": ["$m", { "$literal": names(&left) }] } } },
+        doc! { "$unwind": "$m" },
+        doc! { "$group": { "_id": "$m" } },
+    ];
+    let mut shared = conversations.aggregate(pipeline).max_time(ATTEMPT_WAIT).session(&mut *session).await?;
+    while shared.advance(&mut *session).await? {
+        let name = shared.current().get_str("_id").map_err(Malformed::from)?;
+        met.insert(name.parse().map_err(Malformed::from)?);
+    }
+    Ok(met)
+}
+
+/// The same, with what is done about its activity.
+pub(super) fn raised_with(message: &Message, activity: Document) -> Document {
+    let mut update = doc! { "$set": { "n": number(message.seq), "l": last(message) } };
+    update.extend(activity);
+    raised_by(message, update)
+}
+
+fn raised_by(message: &Message, update: impl Into<Bson>) -> Document {
+    let lower = doc! { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": number(message.seq) } };
+    doc! { "q": lower, "u": update }
+}
+
+/// The preview of a message.
+fn last(message: &Message) -> Document {
+    let preview = Preview::of(message);
+    let mut last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": preview.text };
+    if let Some(event) = preview.event.and_then(|event| serialize_to_document(&event).ok()) {
+        last.insert("v", event);
+    }
+    last
+}
+
+pub(super) fn names(users: &[UserId]) -> Vec<Bson> {
     users.iter().map(|user| Bson::from(user.as_str())).collect()
 }

@@ -6,13 +6,16 @@
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, Bson, DateTime, RawBinaryRef, Timestamp};
+use mongodb::bson::{
+    Binary, Bson, DateTime, RawBinaryRef, Timestamp, deserialize_from_slice, serialize_to_raw_document_buf,
+};
 use sha2::{Digest, Sha256};
 
+use super::groups::read_group;
 use super::outcome::Malformed;
 use crate::model::{
-    Activity, Assignment, ClientKey, Conversation, ConversationId, Kind, Message, MessageId, Preview, Seq, StoreTime,
-    Summary, TalkState, Timestamp as WallTime, UserId,
+    Activity, Assignment, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq,
+    StoreTime, Summary, TalkState, Timestamp as WallTime, UserId,
 };
 use crate::store::{Attempt, Tail};
 
@@ -49,7 +52,7 @@ fn raw_binary(bytes: &[u8]) -> RawBinaryRef<'_> {
 /// `_id` conversation and place; `c` conversation, again by itself because a sharded collection needs it as its key;
 /// `u` digest of sender and client key, unique with `c`; `i` message id; `s` sender; `k` client key; `a` accepted at;
 /// `t` text; `ts` when the store took it: if not given, empty, which the server replaces by its own time when it inserts
-/// the document.
+/// the document; `v` what changed with it, if it says that.
 pub(super) fn message_document(attempt: &Attempt, taken: Option<StoreTime>) -> RawDocumentBuf {
     let message = &attempt.message;
     let mut document = RawDocumentBuf::new();
@@ -62,6 +65,9 @@ pub(super) fn message_document(attempt: &Attempt, taken: Option<StoreTime>) -> R
     document.append(cstr!("a"), date(message.at.0));
     document.append(cstr!("t"), message.text.as_str());
     document.append(cstr!("ts"), taken.map_or(Timestamp { time: 0, increment: 0 }, timestamp));
+    if let Some(event) = message.event.as_ref().and_then(|event| serialize_to_raw_document_buf(event).ok()) {
+        document.append(cstr!("v"), event);
+    }
     document
 }
 
@@ -81,7 +87,16 @@ pub(super) fn read_message(document: &RawDocument) -> Result<Message, Malformed>
         key: document.get_str("k")?.parse()?,
         at: WallTime(millis(document.get_datetime("a")?)),
         text: document.get_str("t")?.to_owned(),
+        event: read_event(document)?,
     })
+}
+
+/// What changed with a message, if it says that.
+fn read_event(document: &RawDocument) -> Result<Option<Event>, Malformed> {
+    match document.get("v")? {
+        Some(RawBsonRef::Document(event)) => Ok(Some(deserialize_from_slice(event.as_bytes())?)),
+        _ => Ok(None),
+    }
 }
 
 /// A stored message's place and the time the server gave it, to the second.
@@ -99,16 +114,20 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
     Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
 }
 
-/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text),
-/// `at` activity; of a talk with the team, its assignment.
+/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
+/// changed), `at` activity; of a talk with the team, its assignment; of a group, `x` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;
     let last = match document.get("l")? {
         Some(RawBsonRef::Document(preview)) => Some(read_preview(preview, last_seq)?),
         _ => None,
     };
+    let group = match document.get("x")? {
+        Some(RawBsonRef::Document(group)) => Some(read_group(group)?),
+        _ => None,
+    };
     let assignment = if conversation.kind == Kind::Support { Some(read_assignment(document)?) } else { None };
-    Ok(Summary { conversation, last_seq, last, activity, assignment })
+    Ok(Summary { conversation, group, last_seq, last, activity, assignment })
 }
 
 /// A talk's assignment: `s` state, `g` agent, `b` who changed it, `c` when, `v` how often. Without them it never was.
@@ -167,10 +186,11 @@ fn read_preview(document: &RawDocument, seq: Seq) -> Result<Preview, Malformed> 
         from: document.get_str("f")?.parse()?,
         at: WallTime(millis(document.get_datetime("a")?)),
         text: document.get_str("t")?.to_owned(),
+        event: read_event(document)?,
     })
 }
 
-fn read_user(member: mongodb::bson::error::Result<RawBsonRef<'_>>) -> Result<UserId, Malformed> {
+pub(super) fn read_user(member: mongodb::bson::error::Result<RawBsonRef<'_>>) -> Result<UserId, Malformed> {
     Ok(member?.as_str().ok_or(Malformed::Value("a member that is not a string"))?.parse()?)
 }
 
@@ -200,6 +220,7 @@ fn kind(name: &str) -> Result<Kind, Malformed> {
     match name {
         "direct" => Ok(Kind::Direct),
         "support" => Ok(Kind::Support),
+        "group" => Ok(Kind::Group),
         _ => Err(Malformed::Value("a kind of conversation that this version does not know")),
     }
 }
@@ -209,5 +230,6 @@ pub(super) const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Direct => "direct",
         Kind::Support => "support",
+        Kind::Group => "group",
     }
 }

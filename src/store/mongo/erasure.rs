@@ -12,6 +12,7 @@ use super::metrics::Operation;
 use super::outcome::Malformed;
 use super::read::Read;
 use super::run::Failure;
+use super::schema::APPEARANCES;
 use crate::model::{ConversationId, Seq, Timestamp, UserId};
 use crate::store::{Erasure, Progress, StoreError};
 
@@ -53,6 +54,7 @@ impl Erasure for MongoStore {
         limit: usize,
     ) -> Result<Vec<ConversationId>, StoreError> {
         let mut filter = doc! { "at": { "$gt": date(0) } };
+        let mut left = doc! { "u": user.as_str() };
         if *user == UserId::team() {
             // In the order of their ids, which are walked through anyway: there may be very many.
             filter.insert("k", "support");
@@ -61,9 +63,16 @@ impl Erasure for MongoStore {
         }
         if let Some(from) = from {
             filter.insert("_id", doc! { "$gte": binary(from.as_bytes()) });
+            left.insert("c", doc! { "$gte": binary(from.as_bytes()) });
         }
         let what = Read { filter, sort: doc! { "_id": 1 }, limit, projection: doc! { "_id": 1 } };
-        self.read(Operation::ConversationsOf, &self.conversations, what, read_id).await
+        let left = Read { filter: left, sort: doc! { "c": 1 }, limit, ..Read::default() };
+        let mut all = self.read(Operation::ConversationsOf, &self.conversations, what, read_id).await?;
+        all.extend(self.read(Operation::ConversationsOf, &self.departures, left, read_left).await?);
+        all.sort_unstable();
+        all.dedup();
+        all.truncate(limit);
+        Ok(all)
     }
 
     async fn empty(
@@ -75,14 +84,15 @@ impl Erasure for MongoStore {
     ) -> Result<u64, StoreError> {
         let range = doc! { "$gt": binary(&place(conversation, after)), "$lte": binary(&place(conversation, up_to)) };
         let written = doc! { "_id": range, "s": user.as_str(), "t": { "$ne": "" } };
-        let shown = doc! { "_id": binary(conversation.as_bytes()), "l.f": user.as_str() };
+        let shown = doc! { "_id": binary(conversation.as_bytes()), "l.f": user.as_str(), "l.t": { "$ne": "" } };
         let (messages, conversations) = (self.messages.clone(), self.conversations.clone());
         self.runner
             .run(Operation::Empty, move |session| {
                 async move {
-                    let emptied = doc! { "$set": { "t": "" } };
+                    let erased = doc! { "kind": "erased" };
+                    let emptied = doc! { "$set": { "t": "", "v": erased.clone() } };
                     let emptied = messages.update_many(written, emptied).session(&mut *session).await?;
-                    let unshown = doc! { "$set": { "l.t": "" } };
+                    let unshown = doc! { "$set": { "l.t": "", "l.v": erased } };
                     conversations.update_one(shown, unshown).session(session).await?;
                     Ok(emptied.modified_count)
                 }
@@ -94,6 +104,7 @@ impl Erasure for MongoStore {
 
     async fn forget(&self, user: &UserId) -> Result<(), StoreError> {
         let (profiles, addresses, standings) = (self.profiles.clone(), self.addresses.clone(), self.standings.clone());
+        let appearances = self.database.collection::<Document>(APPEARANCES);
         let user = user.as_str().to_owned();
         self.runner
             .run(Operation::Forget, move |session| {
@@ -101,6 +112,7 @@ impl Erasure for MongoStore {
                     let own = doc! { "_id": &user };
                     profiles.delete_one(own.clone()).session(&mut *session).await?;
                     addresses.delete_one(own.clone()).session(&mut *session).await?;
+                    appearances.delete_one(own.clone()).session(&mut *session).await?;
                     for field in ["k", "y"] {
                         let named = doc! { field: &user };
                         let unnamed = doc! { "$pull": { field: &user } };
@@ -128,6 +140,10 @@ fn nothing_but_refusals() -> Vec<Document> {
 
 fn read_id(document: &RawDocument) -> Result<ConversationId, Malformed> {
     id(document.get_binary("_id")?.bytes)
+}
+
+fn read_left(document: &RawDocument) -> Result<ConversationId, Malformed> {
+    id(document.get_binary("c")?.bytes)
 }
 
 fn id(bytes: &[u8]) -> Result<ConversationId, Malformed> {

@@ -34,6 +34,10 @@ pub(super) enum Operation {
     OpenAll,
     AdvanceAll,
     PutProfiles,
+    Found,
+    Apply,
+    RaiseCrowds,
+    Departed,
     Standings,
     Ban,
     RevokeBefore,
@@ -51,10 +55,14 @@ pub(super) enum Operation {
     Assign,
     Talks,
     Holders,
+    Acquainted,
+    Seen,
+    Appear,
+    Appearances,
 }
 
 impl Operation {
-    const ALL: [Self; 40] = [
+    const ALL: [Self; 48] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -78,6 +86,10 @@ impl Operation {
         Self::OpenAll,
         Self::AdvanceAll,
         Self::PutProfiles,
+        Self::Found,
+        Self::Apply,
+        Self::RaiseCrowds,
+        Self::Departed,
         Self::Standings,
         Self::Ban,
         Self::RevokeBefore,
@@ -95,6 +107,10 @@ impl Operation {
         Self::Assign,
         Self::Talks,
         Self::Holders,
+        Self::Acquainted,
+        Self::Seen,
+        Self::Appear,
+        Self::Appearances,
     ];
 
     const fn name(self) -> &'static str {
@@ -122,6 +138,10 @@ impl Operation {
             Self::OpenAll => "open_all",
             Self::AdvanceAll => "advance_all",
             Self::PutProfiles => "put_profiles",
+            Self::Found => "found",
+            Self::Apply => "apply",
+            Self::RaiseCrowds => "raise_crowds",
+            Self::Departed => "departed",
             Self::Standings => "standings",
             Self::Ban => "ban",
             Self::RevokeBefore => "revoke_before",
@@ -139,6 +159,10 @@ impl Operation {
             Self::Assign => "assign",
             Self::Talks => "talks",
             Self::Holders => "holders",
+            Self::Acquainted => "acquainted",
+            Self::Seen => "seen",
+            Self::Appear => "appear",
+            Self::Appearances => "appearances",
         }
     }
 
@@ -159,6 +183,9 @@ impl Operation {
                 | Self::OpenAll
                 | Self::AdvanceAll
                 | Self::PutProfiles
+                | Self::Found
+                | Self::Apply
+                | Self::RaiseCrowds
                 | Self::Ban
                 | Self::RevokeBefore
                 | Self::RevokeToken
@@ -169,6 +196,8 @@ impl Operation {
                 | Self::Empty
                 | Self::Forget
                 | Self::Assign
+                | Self::Seen
+                | Self::Appear
         )
     }
 }

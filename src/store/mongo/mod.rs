@@ -4,6 +4,7 @@
 //! key): one insert is durability, order and idempotency, and no transaction is needed.
 
 mod addresses;
+mod appearances;
 mod archive;
 mod assignments;
 pub mod classic;
@@ -11,6 +12,7 @@ mod connect;
 mod conversations;
 mod document;
 mod erasure;
+mod groups;
 mod messages;
 mod metrics;
 mod outcome;
@@ -45,6 +47,7 @@ pub struct MongoStore {
     database: Database,
     messages: Collection<RawDocumentBuf>,
     conversations: Collection<RawDocumentBuf>,
+    departures: Collection<RawDocumentBuf>,
     cursors: Collection<RawDocumentBuf>,
     profiles: Collection<RawDocumentBuf>,
     standings: Collection<RawDocumentBuf>,
@@ -68,6 +71,7 @@ impl MongoStore {
         Ok(Self {
             messages: database.collection(schema::MESSAGES),
             conversations: database.collection(schema::CONVERSATIONS),
+            departures: database.collection(schema::DEPARTURES),
             cursors: database.collection(schema::CURSORS),
             profiles: database.collection(schema::PROFILES),
             standings: database.collection(schema::STANDINGS),

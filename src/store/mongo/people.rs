@@ -61,7 +61,7 @@ impl People for MongoStore {
         self.read(Operation::CursorsOf, &self.cursors, what, read_cursor_in).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         let (cursors, messages) = (self.cursors.clone(), self.messages.clone());
         let (user, asked) = (user.clone(), conversations.to_vec());
         let mut counts = self
@@ -175,9 +175,9 @@ async fn read_cursors(
     cursors: &Collection<RawDocumentBuf>,
     session: &mut ClientSession,
     user: &UserId,
-    conversations: &[ConversationId],
+    conversations: &[(ConversationId, Seq)],
 ) -> DriverResult<HashMap<ConversationId, Seq>> {
-    let keys: Vec<_> = conversations.iter().map(|id| cursor_key(*id, user)).collect();
+    let keys: Vec<_> = conversations.iter().map(|(id, _)| cursor_key(*id, user)).collect();
     let what = Read { filter: doc! { "_id": { "$in": keys } }, limit: conversations.len(), ..Read::default() };
     let found = read(cursors, session, what, read_cursor_in).await?;
     Ok(found.into_iter().map(|(id, cursor)| (id, cursor.read)).collect())
@@ -188,14 +188,14 @@ async fn count_unread(
     messages: &Collection<RawDocumentBuf>,
     session: &mut ClientSession,
     user: &UserId,
-    conversations: &[ConversationId],
+    conversations: &[(ConversationId, Seq)],
     read_up_to: &HashMap<ConversationId, Seq>,
 ) -> DriverResult<Vec<u64>> {
-    let mut pipelines = (0_i32..).zip(conversations).map(|(index, id)| {
-        let from = read_up_to.get(id).copied().unwrap_or_default();
+    let mut pipelines = (0_i32..).zip(conversations).map(|(index, (id, after))| {
+        let from = read_up_to.get(id).copied().unwrap_or_default().max(*after);
         let beyond = doc! { "$gt": binary(&place(*id, from)), "$lte": binary(&place(*id, Seq(u64::MAX))) };
         vec![
-            doc! { "$match": { "_id": beyond, "s": { "$ne": user.as_str() } } },
+            doc! { "$match": { "_id": beyond, "s": { "$ne": user.as_str() }, "v": { "$exists": false } } },
             doc! { "$limit": UNREAD_COUNT_MAX as i64 },
             doc! { "$group": { "_id": index, "n": { "$sum": 1_i64 } } },
         ]

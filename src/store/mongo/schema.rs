@@ -25,6 +25,8 @@ pub(super) const ADDRESSES: &str = "addresses";
 pub(super) const STANDINGS: &str = "standings";
 /// The collection of who left which group last, and when: so that whoever was away then is told.
 pub(super) const DEPARTURES: &str = "departures";
+/// The collection of how users appear to others.
+pub(super) const APPEARANCES: &str = "appearances";
 /// The collection of what holds for the store as a whole.
 pub(super) const META: &str = "meta";
 

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use mongodb::bson::raw::{RawBsonRef, RawDocument};
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::ReturnDocument;
 
 use super::MongoStore;
@@ -17,6 +18,8 @@ use crate::model::limits::{BLOCKED_BY_MAX, BLOCKS_MAX, REVOKED_TOKENS_MAX};
 use crate::model::{Ban, Revoked, Standing, Timestamp, UserId};
 use crate::store::{Standings, StoreError};
 
+/// "Duplicate key".
+const DUPLICATE_KEY: i32 = 11_000;
 /// The expiry of a token of which it is not known.
 const NEVER: u64 = u64::MAX;
 
@@ -93,7 +96,14 @@ impl MongoStore {
         let (standings, filter) = (self.standings.clone(), doc! { "_id": user.as_str() });
         self.runner
             .run(operation, move |session| {
-                async move { standings.update_one(filter, update).upsert(true).session(session).await }.boxed()
+                async move {
+                    let decide = || standings.update_one(filter.clone(), update.clone()).upsert(true);
+                    match decide().session(&mut *session).await {
+                        Err(error) if collided(&error) => decide().session(session).await,
+                        decided => decided,
+                    }
+                }
+                .boxed()
             })
             .await
             .map(drop)
@@ -105,14 +115,29 @@ impl MongoStore {
         let (standings, filter) = (self.standings.clone(), doc! { "_id": user.as_str() });
         let after = self.runner.run(operation, move |session| {
             async move {
-                let decide = standings.find_one_and_update(filter, vec![stage]).upsert(true);
-                let after = decide.return_document(ReturnDocument::After).session(session).await?;
+                let decide = || {
+                    let decide = standings.find_one_and_update(filter.clone(), vec![stage.clone()]).upsert(true);
+                    decide.return_document(ReturnDocument::After)
+                };
+                let after = match decide().session(&mut *session).await {
+                    Err(error) if collided(&error) => decide().session(session).await?,
+                    decided => decided?,
+                };
                 let standing = after.as_deref().map(read_standing).transpose()?;
                 Ok(standing.map(|(_, standing)| standing).unwrap_or_default())
             }
             .boxed()
         });
         after.await.map_err(Failure::into_error)
+    }
+}
+
+/// Whether two made the same document at once: then it is there, and is found by deciding again.
+fn collided(error: &Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
+        _ => false,
     }
 }
 

@@ -125,9 +125,13 @@ pub(super) async fn unread_is_what_it_was(world: World) {
         .await;
     world.import().await;
     let (support, direct) = (ConversationId::support(&user(ann)), ConversationId::direct(&user(ann), &user(bob)));
-    assert_eq!(world.store.unread(&UserId::team(), &[support]).await.unwrap(), [2]);
-    assert_eq!(world.store.unread(&user(ann), &[support, direct]).await.unwrap(), [0, 2], "a cursor stops at a gap");
-    assert_eq!(world.store.unread(&user(bob), &[direct]).await.unwrap(), [1]);
+    assert_eq!(world.store.unread(&UserId::team(), &[(support, Seq::ZERO)]).await.unwrap(), [2]);
+    assert_eq!(
+        world.store.unread(&user(ann), &[(support, Seq::ZERO), (direct, Seq::ZERO)]).await.unwrap(),
+        [0, 2],
+        "a cursor stops at a gap"
+    );
+    assert_eq!(world.store.unread(&user(bob), &[(direct, Seq::ZERO)]).await.unwrap(), [1]);
 }
 
 pub(super) async fn a_long_text_is_copied_whole(world: World) {

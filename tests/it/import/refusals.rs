@@ -20,6 +20,7 @@ async fn live(world: &World, from: ObjectId, to: ObjectId, seq: u64) -> Conversa
         key: "live".parse().unwrap(),
         at: Timestamp(1_800_000_000_000),
         text: "alive".to_owned(),
+        event: None,
     };
     let outcomes = world.store.append_each(vec![Attempt { message: message.clone(), seq: Seq(seq) }]).await;
     assert_eq!(outcomes, [Outcome::Stored]);

@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use switchboard::model::Role;
+use switchboard::presence::Presence;
 
 use super::house::{House, ask, request, talk};
 use crate::support::cluster::token_as;
@@ -168,10 +169,9 @@ async fn a_profile_is_shown_to_whom_it_concerns() {
     let own = house.get("/users/eve", "eve").await;
     assert_eq!((own.status, &own.body["user"]), (StatusCode::OK, &json!("eve")));
     let row = house.get(&format!("/conversations/{}", talk("eve", "bob")), "eve").await.body;
-    let members = json!([
-        { "user": "bob", "name": "Bob", "read": 0, "delivered": 0 },
-        { "user": "eve", "name": "eve", "read": 0, "delivered": 0 },
-    ]);
+    let member =
+        |user: &str, name: &str| json!({ "user": user, "name": name, "read": 0, "delivered": 0, "online": false });
+    let members = json!([member("bob", "Bob"), member("eve", "eve")]);
     assert_eq!(row["members"], members);
 }
 
@@ -189,5 +189,36 @@ async fn only_oneself_and_services_set_a_profile() {
     assert_eq!(house.get("/users/bob", "bob").await.body, json!({ "user": "bob", "name": "Bob", "email": "" }));
     for bad in [json!({ "name": "x".repeat(129) }), json!({ "email": "x".repeat(255) }), json!({ "name": "a\u{7}" })] {
         assert_eq!(house.ask(Method::PUT, "/users/bob", "bob", Some(bad)).await.status, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn presence_is_shown_to_those_whom_it_concerns() {
+    let house = House::open().await;
+    house.say("bob", "ann", "hello").await;
+    for user in ["bob", "eve"] {
+        house.presence.enter(&user.parse().unwrap());
+    }
+    let of = |user: &str, online: bool| json!({ "user": user, "online": online });
+    let seen = house.get("/presence?users=eve,bob,nobody,team,ann", "ann").await;
+    let expected = json!([of("eve", false), of("bob", true), of("nobody", false), of("team", false), of("ann", false)]);
+    assert_eq!((seen.status, &seen.body), (StatusCode::OK, &json!({ "users": expected })));
+    let agent = format!("Bearer {}", token_as("sue", Role::Admin));
+    assert_eq!(house.get("/presence?users=eve", &agent).await.body, json!({ "users": [of("eve", true)] }));
+    let row = house.get(&format!("/conversations/{}", talk("ann", "bob")), "ann").await.body;
+    assert_eq!(row["members"][1]["online"], true);
+
+    let hidden = house.ask(Method::PUT, "/presence", "bob", Some(json!({ "offline": true }))).await;
+    assert_eq!((hidden.status, &hidden.body), (StatusCode::OK, &json!({ "offline": true })));
+    let seen = house.get("/presence?users=bob", "ann").await.body;
+    assert_eq!(seen["users"][0]["online"], false);
+    assert!(seen["users"][0]["last_seen"].is_u64(), "{seen}");
+    house.ask(Method::PUT, "/presence", "bob", Some(json!({ "offline": false }))).await;
+    assert_eq!(house.get("/presence?users=bob", "ann").await.body, json!({ "users": [of("bob", true)] }));
+
+    let many = vec!["x"; 201].join(",");
+    for bad in [many.as_str(), "", "a b", "bob,,ann"] {
+        let path = format!("/presence?users={}", bad.replace(' ', "%20"));
+        assert_eq!(house.get(&path, "ann").await.status, StatusCode::BAD_REQUEST, "{bad}");
     }
 }

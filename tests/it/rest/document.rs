@@ -56,7 +56,7 @@ fn it_is_an_openapi_document() {
             assert!(["path", "query", "header"].contains(&parameter["in"].as_str().unwrap()));
             assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{parameter}");
         }
-        let says_it_all_in_its_path = path == "/blocks/{id}";
+        let says_it_all_in_its_path = ["/blocks/{id}", "/groups/{id}/members/{user}"].contains(&path);
         let takes_a_body = ["put", "post"].contains(&method) && !says_it_all_in_its_path;
         assert_eq!(operation.get("requestBody").is_some(), takes_a_body, "{method} {path}");
         for (status, response) in operation["responses"].as_object().unwrap() {
@@ -95,7 +95,7 @@ async fn it_names_every_route_and_no_other() {
     let mut answered = BTreeSet::new();
     for path in paths() {
         for method in METHODS {
-            let target = path.replace("{id}", "ann");
+            let target = path.replace("{id}", "ann").replace("{user}", "bob");
             let method_ = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answer = house.ask(method_, &target, "ann", None).await;
             if answer.status != 405 {
@@ -158,6 +158,9 @@ fn causes() -> Vec<Cause> {
         cause("/conversations/{id}/assignment", "put", 403, &desk, "ann", claim()),
         cause("/conversations/{id}/assignment", "put", 409, &desk, &agent("tom"), claim()),
         cause("/unread", "get", 200, "/unread", "ann", None),
+        cause("/presence", "get", 200, "/presence?users=ann,bob", "ann", None),
+        cause("/presence", "get", 400, "/presence", "ann", None),
+        cause("/presence", "put", 200, "/presence", "ann", Some(json!({ "offline": false }))),
         cause("/users/{id}", "get", 200, "/users/ann", "ann", None),
         cause("/users/{id}", "get", 400, "/users/%20", "ann", None),
         cause("/users/{id}", "get", 404, "/users/eve", "ann", None),
@@ -167,6 +170,7 @@ fn causes() -> Vec<Cause> {
         cause("/messages", "post", 403, "/messages", "ann", Some(json!({ "conversation": lost, "text": "a" }))),
         cause("/messages", "post", 409, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "b" }))),
     ];
+    causes.extend(group_causes());
     let agent = format!("Bearer {}", token_as("sue", Role::Admin));
     let service = format!("Bearer {}", token_as("backend", Role::Service));
     let ban = || Some(json!({ "reason": "spam" }));
@@ -204,8 +208,12 @@ fn causes() -> Vec<Cause> {
         ("/conversations/{id}/assignment", "put", desk.clone()),
         ("/messages", "post", "/messages".to_owned()),
         ("/users/{id}", "put", "/users/ann".to_owned()),
+        ("/groups", "post", "/groups".to_owned()),
+        ("/groups/{id}", "put", format!("/groups/{talk_}")),
+        ("/groups/{id}/members/{user}/role", "put", format!("/groups/{talk_}/members/bob/role")),
         ("/bans/{id}", "put", "/bans/mallory".to_owned()),
         ("/revocations", "post", "/revocations".to_owned()),
+        ("/presence", "put", "/presence".to_owned()),
     ] {
         let user = if path.contains("bans") || path.contains("revocations") { &agent } else { "ann" };
         causes.push(cause(path, method, 400, &target, user, Some(json!([]))));
@@ -217,10 +225,44 @@ fn causes() -> Vec<Cause> {
         causes.push(text);
     }
     for (path, method) in everything() {
-        causes.push(cause(path, method, 401, &path.replace("{id}", "x"), "", None));
-        causes.push(cause(path, method, 403, &path.replace("{id}", "x"), "mallory", None));
+        let target = path.replace("{id}", "x").replace("{user}", "y");
+        causes.push(cause(path, method, 401, &target, "", None));
+        causes.push(cause(path, method, 403, &target, "mallory", None));
     }
     causes
+}
+
+/// Those of groups, in their order: each request has a key of its own, or that of another one, which is then refused.
+fn group_causes() -> Vec<Cause> {
+    let group = ConversationId::group(&"ann".parse().unwrap(), &"made".parse().unwrap());
+    let (one, member) = ("/groups/{id}", "/groups/{id}/members/{user}");
+    let role = "/groups/{id}/members/{user}/role";
+    let keyed = |key: &str, mut cause: Cause| {
+        cause.request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        cause
+    };
+    let at = |rest: &str| format!("/groups/{group}{rest}");
+    let named = |name: &str| Some(json!({ "name": name, "members": ["bob"] }));
+    let called = |name: &str| Some(json!({ "name": name }));
+    let made = |role: &str| Some(json!({ "role": role }));
+    vec![
+        keyed("made", cause("/groups", "post", 201, "/groups", "ann", named("Cooks"))),
+        keyed("made", cause("/groups", "post", 409, "/groups", "ann", named("Bakers"))),
+        keyed("n", cause(one, "put", 200, &at(""), "ann", called("Bakers"))),
+        keyed("n", cause(one, "put", 409, &at(""), "ann", called("Cooks"))),
+        keyed("n", cause(one, "put", 403, &at(""), "bob", called("Cooks"))),
+        keyed("a", cause(member, "put", 200, &at("/members/cyd"), "ann", None)),
+        keyed("a", cause(member, "put", 409, &at("/members/dan"), "ann", None)),
+        keyed("a", cause(member, "put", 403, &at("/members/dan"), "bob", None)),
+        keyed("b", cause(member, "put", 400, &at("/members/cyd"), "ann", None)),
+        keyed("o", cause(role, "put", 200, &at("/members/bob/role"), "ann", made("owner"))),
+        keyed("o", cause(role, "put", 409, &at("/members/bob/role"), "ann", made("member"))),
+        keyed("o", cause(role, "put", 403, &at("/members/bob/role"), "cyd", made("member"))),
+        keyed("r", cause(member, "delete", 200, &at("/members/cyd"), "ann", None)),
+        keyed("r", cause(member, "delete", 409, &at("/members/bob"), "ann", None)),
+        keyed("r", cause(member, "delete", 403, &at("/members/bob"), "cyd", None)),
+        keyed("s", cause(member, "delete", 400, &at("/members/eve"), "ann", None)),
+    ]
 }
 
 fn everything() -> Vec<(&'static str, &'static str)> {

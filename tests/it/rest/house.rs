@@ -1,6 +1,7 @@
 //! The REST routes over a real embedded store, asked without a network in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -12,9 +13,10 @@ use switchboard::chat::{Chat, Ports};
 use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
 use switchboard::model::{ConversationId, Policy, SystemChance, SystemClock};
+use switchboard::presence::local::{LocalPresence, LocalWorld};
 use switchboard::session::{Metrics, Rate};
 use switchboard::store::embedded::EmbeddedStore;
-use switchboard::store::{StandingCache, StoreClock};
+use switchboard::store::{Memberships, StandingCache, StoreClock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -30,6 +32,7 @@ const FINDS: Rate = Rate { per_second: 1.0 / 6.0, burst: 10.0 };
 pub(super) struct House {
     pub(super) router: Router,
     pub(super) store: Arc<EmbeddedStore>,
+    pub(super) presence: Arc<LocalPresence>,
     chat: Arc<Chat>,
     _directory: TempDir,
 }
@@ -49,16 +52,20 @@ impl House {
         let path = directory.path().join("data");
         let store = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
         let (bus, _events) = LocalHub::default().join();
+        let (presence, _changes) = LocalWorld::default().join(Duration::from_secs(5), Arc::new(SystemClock));
+        let presence = Arc::new(presence);
         let chat = Arc::new(Chat::start(Ports {
             store: store.clone(),
             store_clock: Arc::new(StoreClock::set_by(&*store).await.unwrap()),
+            memberships: Arc::new(Memberships::new(store.clone())),
             standings: Arc::new(StandingCache::new(store.clone())),
             policy: Policy::Open,
             bus: Arc::new(bus),
+            presence: presence.clone(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
         }));
-        Self { router: router(&chat, UNPACED, UNPACED), store, chat, _directory: directory }
+        Self { router: router(&chat, UNPACED, UNPACED), store, presence, chat, _directory: directory }
     }
 
     /// The same house, behind slower doors.

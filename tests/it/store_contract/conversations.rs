@@ -64,9 +64,9 @@ pub(crate) async fn a_support_conversation_is_a_persons_and_the_teams(fixture: i
     assert_eq!(row.last, Some(Preview::of(&answer)));
     for (member, unread) in [(&ann, 1), (&team, 2)] {
         assert_eq!(store.list(member, None, 10).await.unwrap(), std::slice::from_ref(&row));
-        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [unread]);
+        assert_eq!(store.unread(member, &[(talk.id, Seq::ZERO)]).await.unwrap(), [unread]);
         assert!(store.advance(talk.id, member, CursorKind::Read, Seq(2)).await.unwrap());
-        assert_eq!(store.unread(member, &[talk.id]).await.unwrap(), [0]);
+        assert_eq!(store.unread(member, &[(talk.id, Seq::ZERO)]).await.unwrap(), [0]);
     }
     assert_eq!(store.list(&agent, None, 10).await.unwrap(), []);
 }
@@ -337,4 +337,27 @@ pub(crate) async fn the_list_is_paged_without_loss(fixture: impl Fixture) {
         }
         assert_eq!(walked, whole, "in pages of {limit}");
     }
+}
+
+pub(crate) async fn who_shares_a_conversation_is_acquainted(fixture: impl Fixture) {
+    let store = fixture.store();
+    let [ann, bob, eve, sue] = ["ann", "bob", "eve", "sue"].map(somebody);
+    let (with_bob, with_eve) = (Conversation::direct(&ann, &bob), Conversation::direct(&ann, &eve));
+    let support = Conversation::support(&ann, &sue);
+    for conversation in [&with_bob, &with_eve, &support] {
+        store.open(conversation).await.unwrap();
+    }
+    say(&*store, message(with_bob.id, &bob, "m1"), 1).await;
+    say(&*store, message(support.id, &ann, "m1"), 1).await;
+    let others = [eve.clone(), bob.clone(), somebody("nobody"), sue.clone(), bob.clone()];
+    assert_eq!(
+        store.acquainted(&ann, &others).await.unwrap(),
+        [false, true, false, true, true],
+        "nothing was said to eve"
+    );
+    assert_eq!(store.acquainted(&bob, &[ann.clone(), eve.clone()]).await.unwrap(), [true, false]);
+    assert_eq!(store.acquainted(&sue, &[bob.clone(), ann.clone()]).await.unwrap(), [false, true]);
+    assert_eq!(store.acquainted(&ann, &[]).await.unwrap(), Vec::<bool>::new());
+    say(&*store, message(with_eve.id, &ann, "m1"), 1).await;
+    assert_eq!(store.acquainted(&eve, &[ann]).await.unwrap(), [true]);
 }

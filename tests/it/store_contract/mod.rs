@@ -8,9 +8,11 @@
 //!
 //! Names are made up anew for every test, so stores may share one database among all of them.
 
+pub(crate) mod appearances;
 pub(crate) mod archive;
 pub(crate) mod assignments;
 pub(crate) mod conversations;
+pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod sequencer;
@@ -85,6 +87,12 @@ macro_rules! store_contract {
             conversations: five_hundred_users_may_be_asked_about;
             conversations: the_list_shows_where_something_was_said;
             conversations: the_list_is_paged_without_loss;
+            groups: a_group_is_founded_once;
+            groups: an_event_is_kept_with_its_message;
+            groups: events_take_effect_once_and_in_any_order;
+            groups: who_leaves_is_found_once_more;
+            groups: rival_events_all_take_effect;
+            groups: a_crowds_head_rises_every_time;
             people: a_cursor_only_rises;
             people: read_and_delivered_are_independent;
             people: rival_advances_leave_the_highest;
@@ -102,6 +110,11 @@ macro_rules! store_contract {
             assignments: only_talks_with_the_team_are_assigned;
             assignments: the_inbox_is_listed_by_state_and_by_agent;
             assignments: holders_are_those_who_see_to_a_talk;
+            appearances: who_was_never_seen_is_unknown;
+            appearances: the_latest_time_counts;
+            appearances: who_appears_offline_is_not_seen_any_more;
+            appearances: a_setting_outlives_a_restart;
+            conversations: who_shares_a_conversation_is_acquainted;
             archive: what_is_adopted_keeps_its_own_time;
             archive: an_adopted_run_stops_at_the_first_refusal;
             archive: settling_keeps_the_old_order;
@@ -179,6 +192,7 @@ fn message(conversation: ConversationId, sender: &UserId, key: &str) -> NewMessa
         key: key.parse().unwrap(),
         at: Timestamp(1_700_000_000_000),
         text: format!("this is {key}"),
+        event: None,
     }
 }
 

@@ -104,15 +104,16 @@ pub(crate) async fn unread_counts_what_others_wrote(fixture: impl Fixture) {
     let unheard_of = ConversationId::direct(&somebody("ann"), &somebody("bob"));
     let ids = [talks[1].id, talks[0].id, unheard_of, talks[2].id];
 
-    assert_eq!(store.unread(ann, &ids).await.unwrap(), [3, 4, 0, 0], "never read: everything of others");
-    assert_eq!(store.unread(bob, &ids[1..2]).await.unwrap(), [2]);
+    let places = ids.map(|id| (id, Seq::ZERO));
+    assert_eq!(store.unread(ann, &places).await.unwrap(), [3, 4, 0, 0], "never read: everything of others");
+    assert_eq!(store.unread(bob, &places[1..2]).await.unwrap(), [2]);
     advance(&*store, &talks[0], ann, CursorKind::Delivered, 6).await;
-    assert_eq!(store.unread(ann, &ids[1..2]).await.unwrap(), [4], "delivered is not read");
+    assert_eq!(store.unread(ann, &places[1..2]).await.unwrap(), [4], "delivered is not read");
     for (read, left) in [(1, 3), (2, 3), (4, 1), (6, 0)] {
         advance(&*store, &talks[0], ann, CursorKind::Read, read).await;
-        assert_eq!(store.unread(ann, &ids[..2]).await.unwrap(), [3, left], "read up to {read}");
+        assert_eq!(store.unread(ann, &places[..2]).await.unwrap(), [3, left], "read up to {read}");
     }
-    assert_eq!(store.unread(bob, &ids[1..2]).await.unwrap(), [2], "another's cursor is another's");
+    assert_eq!(store.unread(bob, &places[1..2]).await.unwrap(), [2], "another's cursor is another's");
     assert_eq!(store.unread(ann, &[]).await.unwrap(), Vec::<u64>::new());
 }
 
@@ -121,10 +122,10 @@ pub(crate) async fn unread_stops_counting(fixture: impl Fixture) {
     let talk = talk(&*store).await;
     let [ann, bob] = [&talk.members[0], &talk.members[1]];
     fill(&*store, talk.id, ann, 1, UNREAD_COUNT_MAX + 20).await;
-    assert_eq!(store.unread(bob, &[talk.id]).await.unwrap(), [UNREAD_COUNT_MAX]);
+    assert_eq!(store.unread(bob, &[(talk.id, Seq::ZERO)]).await.unwrap(), [UNREAD_COUNT_MAX]);
     advance(&*store, &talk, bob, CursorKind::Read, 21).await;
-    assert_eq!(store.unread(bob, &[talk.id]).await.unwrap(), [UNREAD_COUNT_MAX - 1]);
-    assert_eq!(store.unread(ann, &[talk.id]).await.unwrap(), [0]);
+    assert_eq!(store.unread(bob, &[(talk.id, Seq::ZERO)]).await.unwrap(), [UNREAD_COUNT_MAX - 1]);
+    assert_eq!(store.unread(ann, &[(talk.id, Seq::ZERO)]).await.unwrap(), [0]);
 }
 
 fn profile(name: &str, email: &str) -> Profile {

@@ -81,6 +81,7 @@ fn attempt(talk: &Conversation, key: &str, seq: Seq) -> Attempt {
         key: key.parse().unwrap(),
         at: Timestamp(1),
         text: "x".repeat(20 + usize::try_from(seq.0 % 500).unwrap()),
+        event: None,
     };
     Attempt { message, seq }
 }

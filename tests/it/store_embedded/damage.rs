@@ -17,6 +17,7 @@ fn saying(talk: &Conversation, seq: u64, text: &str) -> Attempt {
         key: format!("m{seq}").parse().unwrap(),
         at: Timestamp(1),
         text: text.to_owned(),
+        event: None,
     };
     Attempt { message, seq: Seq(seq) }
 }

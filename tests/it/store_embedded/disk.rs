@@ -29,6 +29,7 @@ async fn append(store: &EmbeddedStore, seq: u64, bytes: usize) -> Outcome {
         key: format!("m{seq}").parse().unwrap(),
         at: Timestamp(1),
         text: "x".repeat(bytes),
+        event: None,
     };
     store.append_each(vec![Attempt { message, seq: Seq(seq) }]).await.remove(0)
 }

@@ -185,7 +185,7 @@ async fn reads_look_only_at_what_they_answer() {
     let noted = plan(&database, doc! { "command.find": "cursors" }).await;
     assert_eq!((noted.get_str("planSummary").unwrap(), examined(&noted)), ("IXSCAN { _id: 1 }", 1), "{noted}");
 
-    let ids: Vec<_> = talks.iter().map(|talk| talk.id).collect();
+    let ids: Vec<_> = talks.iter().map(|talk| (talk.id, Seq::ZERO)).collect();
     store.unread(ann, &ids).await.unwrap();
     let noted = plan(&database, doc! { "command.aggregate": "messages" }).await;
     // Each range may look at its two ends besides.

@@ -33,6 +33,7 @@ pub(super) fn attempt(conversation: ConversationId, sender: &UserId, key: &str, 
         key: key.parse().unwrap(),
         at: Timestamp(1_700_000_000_000),
         text: format!("this is {key}"),
+        event: None,
     };
     Attempt { message, seq: Seq(seq) }
 }

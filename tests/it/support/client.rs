@@ -56,6 +56,23 @@ impl Client {
         client
     }
 
+    /// The same, whatever is said before the welcome.
+    pub(crate) async fn resume_leniently(
+        address: SocketAddr,
+        user: &str,
+        earlier: &Self,
+        name: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut client = Self::silent(address).await;
+        let highest = |id: &String| earlier.shown[id].iter().copied().max().unwrap_or(0);
+        let cursors: BTreeMap<&str, u64> =
+            earlier.shown.keys().map(|id| (id.as_str(), highest(id))).filter(|(id, _)| name(id)).collect();
+        let resume = json!({ "as_of": earlier.as_of, "cursors": cursors });
+        client.say(json!({ "type": "hello", "token": token(user), "resume": resume })).await;
+        while client.next().await.expect("the connection ended")["type"] != "welcome" {}
+        client
+    }
+
     /// The highest place up to which everything was shown, from the first that was.
     pub(crate) fn cursor(&self, conversation: &str) -> u64 {
         let Some(shown) = self.shown.get(conversation) else { return 0 };

@@ -16,8 +16,11 @@ use switchboard::door::engineio;
 use switchboard::door::listener::ListenerSettings;
 use switchboard::door::origin::Origins;
 use switchboard::door::profile::{CLASSIC, Manner};
-use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock};
+use switchboard::model::{Clock, Policy, Role, SystemChance, SystemClock, Timestamp};
 use switchboard::node::{Node, Parts, Settings};
+use switchboard::presence::local::LocalWorld;
+use switchboard::presence::redis::RedisPresence;
+use switchboard::presence::{Presence, PresenceEvent};
 use switchboard::redis::{Line, RedisSettings};
 use switchboard::session::Rate;
 use switchboard::store::Store;
@@ -29,13 +32,17 @@ use tokio::sync::mpsc::Receiver;
 
 use super::services::{Mongo, Redis, RedisCluster};
 
-const SECRET: &str = "a secret of the tests, long enough to count";
+/// How long users of these nodes are taken for online after their last connection ended.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// What signs tokens here. Without a comma, which would make two of it in a setting.
+pub(crate) const SECRET: &str = "a secret of the tests that is long enough to count";
 
 /// What a cluster stands on, kept as long as the cluster.
 #[expect(dead_code, reason = "kept alive, not read, by most tests")]
 pub(crate) enum Ground {
     /// One process, one file.
-    Local(TempDir),
+    Local(TempDir, Arc<dyn Store>),
     /// One Redis server.
     Redis(Redis, Mongo),
     /// A Redis Cluster.
@@ -65,16 +72,41 @@ impl Cluster {
     }
 
     async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
+        let hub = LocalHub::default();
+        let join = |_| {
+            let (bus, events) = hub.join();
+            (Arc::new(bus) as Arc<dyn Bus>, events)
+        };
+        Self::sharing_a_store((0..nodes).map(join).collect(), (policy, claim_away)).await
+    }
+
+    /// Nodes over these buses, sharing one embedded store.
+    pub(crate) async fn over(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>) -> Self {
+        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO)).await
+    }
+
+    async fn sharing_a_store(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>, rules: (Policy, Duration)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
-        let hub = LocalHub::default();
-        let mut started = Vec::new();
-        for _ in 0..nodes {
-            let (bus, events) = hub.join();
-            started.push(start(store.clone(), Arc::new(bus), events, (policy, claim_away)).await);
+        let world = LocalWorld::default();
+        let mut nodes = Vec::new();
+        for (bus, events) in buses {
+            let (presence, comings_and_goings) = world.join(GRACE, Arc::new(SystemClock));
+            let shared = Shared { bus, events, presence: Arc::new(presence), comings_and_goings };
+            nodes.push(start(store.clone(), shared, rules).await);
         }
-        Self { nodes: started, ground: Ground::Local(directory) }
+        Self { nodes, ground: Ground::Local(directory, store) }
+    }
+
+    /// The store under the nodes.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        match &self.ground {
+            Ground::Local(_, store) => store.clone(),
+            Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => {
+                Arc::new(MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap())
+            }
+        }
     }
 
     /// Nodes over a real Redis server and a real replica set.
@@ -100,6 +132,14 @@ impl Cluster {
             _ => panic!("this cluster does not stand on one Redis server"),
         }
     }
+
+    /// The store under the nodes, where it is MongoDB.
+    pub(crate) fn mongo(&self) -> &Mongo {
+        match &self.ground {
+            Ground::Redis(_, mongo) | Ground::RedisCluster(_, mongo) => mongo,
+            Ground::Local(..) => panic!("this cluster stands on a file"),
+        }
+    }
 }
 
 /// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
@@ -111,21 +151,31 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let settings = RedisSettings::parse(url).unwrap();
         let line = Line::start(settings.clone(), Arc::new(SystemChance));
         let (bus, events) = RedisBus::start(&settings, line, Arc::new(SystemChance)).await;
-        nodes.push(start(store, Arc::new(bus), events, (Policy::Open, Duration::ZERO)).await);
+        let line = Line::start(settings, Arc::new(SystemChance));
+        let (presence, comings_and_goings) =
+            RedisPresence::start(line, Arc::new(SystemClock), Arc::new(SystemChance), GRACE);
+        let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
+        nodes.push(start(store, shared, (Policy::Open, Duration::ZERO)).await);
     }
     nodes
 }
 
-async fn start(
-    store: Arc<dyn Store>,
+/// What a node shares with others, beside the store.
+struct Shared {
     bus: Arc<dyn Bus>,
     events: Receiver<BusEvent>,
-    (policy, claim_away): (Policy, Duration),
-) -> Node {
+    presence: Arc<dyn Presence>,
+    comings_and_goings: Receiver<PresenceEvent>,
+}
+
+async fn start(store: Arc<dyn Store>, shared: Shared, (policy, claim_away): (Policy, Duration)) -> Node {
+    let Shared { bus, events, presence, comings_and_goings } = shared;
     let parts = Parts {
         store,
         bus,
         events,
+        presence,
+        comings_and_goings,
         verifier: Arc::new(Verifier::open(&auth(), &SystemChance).unwrap()),
         minter: None,
         clock: Arc::new(SystemClock),
@@ -173,9 +223,19 @@ pub(crate) fn token_as(user: &str, role: Role) -> String {
     mint(user, role, Duration::from_secs(3_600))
 }
 
+/// A token for `user` that counted until a minute ago.
+pub(crate) fn token_expired(user: &str) -> String {
+    let then = Timestamp(SystemClock.now().0 - 120_000);
+    mint_at(then, user, Role::User, Duration::from_secs(60))
+}
+
 fn mint(user: &str, role: Role, ttl: Duration) -> String {
+    mint_at(SystemClock.now(), user, role, ttl)
+}
+
+fn mint_at(now: Timestamp, user: &str, role: Role, ttl: Duration) -> String {
     let request = TokenRequest { user: user.parse().unwrap(), role, name: None, email: None, ttl };
-    Minter::open(&auth(), &SystemChance).unwrap().mint(&request, SystemClock.now()).unwrap()
+    Minter::open(&auth(), &SystemChance).unwrap().mint(&request, now).unwrap()
 }
 
 /// A token of exactly these claims.

@@ -6,8 +6,8 @@ use super::BEGINNING;
 use crate::dice::Dice;
 use switchboard::model::limits::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX, UNREAD_COUNT_MAX};
 use switchboard::model::{
-    Activity, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Kind, Message, MessageId,
-    NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Appearance, Assignment, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Event, Group, Kind,
+    Message, MessageId, NewMessage, Preview, Profile, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{Attempt, Behind, Outcome, Since, Span, Tail, Talks};
 
@@ -21,6 +21,8 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub struct Entry {
     conversation: Option<Conversation>,
+    group: Option<Group>,
+    departures: BTreeMap<UserId, (StoreTime, Seq)>,
     pub messages: BTreeMap<Seq, Kept>,
     keys: BTreeMap<(UserId, ClientKey), Seq>,
     head: Option<Preview>,
@@ -36,6 +38,7 @@ pub struct Book {
     agreed: BTreeMap<&'static str, String>,
     standings: BTreeMap<UserId, Standing>,
     addresses: BTreeMap<UserId, String>,
+    appearances: BTreeMap<UserId, Appearance>,
     /// A defect for the test of the test: keys are not unique.
     pub keys_may_repeat: bool,
 }
@@ -72,7 +75,8 @@ impl Book {
             let key: ClientKey = format!("old-{seq}").parse().unwrap();
             let id = MessageId::from_bytes([seq.0 as u8; 12]);
             let text = key.to_string();
-            let message = NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text };
+            let message =
+                NewMessage { conversation: conversation.id, id, sender, key, at: Timestamp(at.0), text, event: None };
             self.insert(&Attempt { message: message.clone(), seq }, at, true);
             self.raise(&[message.at_seq(seq)], at);
         }
@@ -148,6 +152,29 @@ impl Book {
         entry.conversation.get_or_insert_with(|| conversation.clone());
     }
 
+    pub fn found(&mut self, conversation: &Conversation, group: &Group) {
+        let entry = self.entries.entry(conversation.id).or_default();
+        if entry.conversation.is_none() {
+            entry.conversation = Some(conversation.clone());
+            entry.group = Some(group.clone());
+        }
+    }
+
+    pub fn apply(&mut self, message: &Message, now: StoreTime) {
+        let entry = self.entries.entry(message.conversation).or_default();
+        let (Some(event), Some(group), Some(conversation)) =
+            (&message.event, &mut entry.group, &mut entry.conversation)
+        else {
+            return;
+        };
+        if group.apply(message.seq, event) {
+            conversation.members = group.members();
+            if let Event::Removed { user } | Event::Left { user } = event {
+                entry.departures.insert(user.clone(), (now, message.seq));
+            }
+        }
+    }
+
     pub fn get(&self, ids: &[ConversationId]) -> Vec<Summary> {
         ids.iter().filter_map(|id| self.entries.get(id)?.summary()).collect()
     }
@@ -169,6 +196,7 @@ impl Book {
             .filter_map(Entry::summary)
             .filter(|summary| users.iter().any(|user| summary.conversation.has(user)))
             .map(|s| Activity { conversation: s.conversation, last_seq: s.last_seq, activity: s.activity })
+            .chain(self.entries.values().flat_map(|entry| entry.departed(users)))
             .filter(|a| a.activity > since.at || (a.activity == since.at && Some(a.conversation.id) > since.after))
             .collect();
         found.sort_by_key(|activity| (activity.activity, activity.conversation.id));
@@ -243,12 +271,12 @@ impl Book {
         agents.into_iter().collect()
     }
 
-    pub fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Vec<u64> {
-        let count = |id: &ConversationId| {
+    pub fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Vec<u64> {
+        let count = |(id, after): &(ConversationId, Seq)| {
             let entry = self.entries.get(id)?;
-            let read = entry.cursors.get(user).map_or(Seq::ZERO, |cursor| cursor.read);
-            let beyond = entry.messages.range(read.next()..);
-            Some(beyond.filter(|(_, kept)| kept.message.sender != *user).count() as u64)
+            let read = entry.cursors.get(user).map_or(Seq::ZERO, |cursor| cursor.read).max(*after);
+            let beyond = entry.messages.range(read.next()..).map(|(_, kept)| &kept.message);
+            Some(beyond.filter(|message| message.sender != *user && message.event.is_none()).count() as u64)
         };
         conversations.iter().map(|id| count(id).unwrap_or(0).min(UNREAD_COUNT_MAX)).collect()
     }
@@ -259,6 +287,33 @@ impl Book {
 
     pub fn put_profile(&mut self, user: &UserId, profile: &Profile) {
         self.profiles.insert(user.clone(), profile.clone());
+    }
+
+    pub fn acquainted(&self, user: &UserId, others: &[UserId]) -> Vec<bool> {
+        let talks: Vec<&Conversation> =
+            self.entries.values().filter(|entry| entry.head.is_some()).filter_map(Entry::conversation).collect();
+        let share = |other| talks.iter().any(|talk| talk.has(user) && talk.has(other));
+        others.iter().map(share).collect()
+    }
+
+    pub fn seen(&mut self, users: &[(UserId, Timestamp)]) {
+        for (user, at) in users {
+            let appearance = self.appearances.entry(user.clone()).or_default();
+            if !appearance.offline {
+                appearance.last_seen = appearance.last_seen.max(Some(*at));
+            }
+        }
+    }
+
+    pub fn appear(&mut self, user: &UserId, offline: bool, at: Timestamp) {
+        if offline {
+            self.seen(&[(user.clone(), at)]);
+        }
+        self.appearances.entry(user.clone()).or_default().offline = offline;
+    }
+
+    pub fn appearances(&self, users: &[UserId]) -> Vec<Appearance> {
+        users.iter().map(|user| self.appearances.get(user).copied().unwrap_or_default()).collect()
     }
 
     pub fn agree(&mut self, on: &'static str, proposal: Option<&str>) -> Option<String> {
@@ -274,10 +329,23 @@ impl Entry {
         self.conversation.as_ref()
     }
 
+    /// The group, for each of these who left it.
+    fn departed(&self, users: &[UserId]) -> Vec<Activity> {
+        let Some(conversation) = &self.conversation else { return Vec::new() };
+        let of = |(user, (activity, last_seq)): (&UserId, &(StoreTime, Seq))| Activity {
+            conversation: Conversation { members: vec![user.clone()], ..conversation.clone() },
+            last_seq: *last_seq,
+            activity: *activity,
+        };
+        self.departures.iter().filter(|(user, _)| users.contains(user)).map(of).collect()
+    }
+
     fn summary(&self) -> Option<Summary> {
         let conversation = self.conversation.clone()?;
         let last_seq = self.head.as_ref().map_or(Seq::ZERO, |head| head.seq);
+        let group = self.group.clone();
         let assignment = (conversation.kind == Kind::Support).then(|| self.assignment.clone());
-        Some(Summary { conversation, last_seq, last: self.head.clone(), activity: self.activity, assignment })
+        let (last, activity) = (self.head.clone(), self.activity);
+        Some(Summary { conversation, group, last_seq, last, activity, assignment })
     }
 }

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use switchboard::model::{
-    Activity, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message,
-    Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
+    Activity, Appearance, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation,
+    Group, Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
 };
 use switchboard::store::{
-    Addresses, Assignments, Attempt, Behind, Conversations, Erasure, Messages, Outcome, People, Progress, Since, Span,
-    Standings, Store, StoreError, Tail, Talks,
+    Addresses, Appearances, Assignments, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People,
+    Progress, Since, Span, Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -215,6 +215,10 @@ impl Conversations for SimStore {
     async fn list(&self, user: &UserId, behind: Option<Behind>, limit: usize) -> Result<Vec<Summary>, StoreError> {
         self.read(|book| book.list(user, behind, limit)).await
     }
+
+    async fn acquainted(&self, user: &UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        self.read(|book| book.acquainted(user, others)).await
+    }
 }
 
 #[async_trait]
@@ -240,7 +244,7 @@ impl People for SimStore {
         self.read(|book| book.cursors_of(members)).await
     }
 
-    async fn unread(&self, user: &UserId, conversations: &[ConversationId]) -> Result<Vec<u64>, StoreError> {
+    async fn unread(&self, user: &UserId, conversations: &[(ConversationId, Seq)]) -> Result<Vec<u64>, StoreError> {
         self.read(|book| book.unread(user, conversations)).await
     }
 
@@ -254,6 +258,18 @@ impl People for SimStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         self.write(|book| book.agree(on, proposal)).await
+    }
+}
+
+#[async_trait]
+impl Groups for SimStore {
+    async fn found(&self, conversation: &Conversation, group: &Group) -> Result<(), StoreError> {
+        self.write(|book| book.found(conversation, group)).await
+    }
+
+    async fn apply(&self, event: &Message) -> Result<(), StoreError> {
+        let now = || self.shared.now();
+        self.write(|book| book.apply(event, now())).await
     }
 }
 
@@ -336,6 +352,21 @@ impl Assignments for SimStore {
 
     async fn holders(&self) -> Result<Vec<UserId>, StoreError> {
         self.read(|book| book.holders()).await
+    }
+}
+
+#[async_trait]
+impl Appearances for SimStore {
+    async fn seen(&self, users: &[(UserId, Timestamp)]) -> Result<(), StoreError> {
+        self.write(|book| book.seen(users)).await
+    }
+
+    async fn appear(&self, user: &UserId, offline: bool, at: Timestamp) -> Result<(), StoreError> {
+        self.write(|book| book.appear(user, offline, at)).await
+    }
+
+    async fn appearances(&self, users: &[UserId]) -> Result<Vec<Appearance>, StoreError> {
+        self.read(|book| book.appearances(users)).await
     }
 }
 

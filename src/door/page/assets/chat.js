@@ -1,108 +1,136 @@
-// The list of conversations, and which of them is open.
+// The page while somebody is signed in: brings what the client tells to the list and to the open conversation.
 
-import { checkUserId, directConversation } from "./client.js";
+import { Back } from "./back.js";
+import { Deliveries } from "./deliveries.js";
+import { Details } from "./details.js";
+import { List } from "./list.js";
+import { showMe } from "./me.js";
+import { People } from "./people.js";
+import { Rows } from "./rows.js";
+import { Shortcuts } from "./shortcuts.js";
+import { Start } from "./start.js";
 import { Thread } from "./thread.js";
-import { byId, element } from "./view.js";
+import { Typers } from "./typers.js";
+import { byId } from "./view.js";
 
-/** How long changes of the list gather before it is read again, in milliseconds. */
-const GATHER = 200;
+/** How often what is said about times is looked at again, in milliseconds. */
+const MINUTE = 60_000;
 
 export class Chat {
   #client;
   #keep;
-  #rows = new Map();
-  #next;
+  #world;
+  #list;
+  #details;
+  #deliveries;
+  #back;
   #thread;
   #listening = new AbortController();
-  #rereading;
+  #minute;
 
   constructor(client, keep) {
     this.#client = client;
     this.#keep = keep;
-    this.#clear();
-    this.#listen(client, "status", ({ detail }) => detail.state === "online" && this.#online());
-    this.#listen(client, "message", ({ detail }) => this.#onMessage(detail));
-    this.#listen(client, "pending", () => this.#onPending());
-    this.#listen(client, "receipt", ({ detail }) => this.#onReceipt(detail));
-    this.#listen(client, "reset", () => this.#onReset());
-    this.#listen(document, "visibilitychange", () => this.#thread?.readIfSeen());
-    this.#listen(byId("scroll"), "scroll", () => this.#thread?.scrolled());
-    this.#listen(byId("text"), "input", () => this.#thread?.drafted());
-    this.#listen(byId("text"), "keydown", (event) => this.#onKey(event));
-    this.#listen(byId("composer"), "submit", (event) => this.#onSubmit(event));
-    this.#listen(byId("open"), "submit", (event) => this.#onOpen(event));
-    this.#listen(byId("more-conversations"), "click", () => this.#loadRows(this.#next));
+    const [rows, people, typers] = [new Rows(client), new People(client), new Typers(client)];
+    this.#deliveries = new Deliveries(client);
+    this.#world = { client, keep, rows, people, typers, deliveries: this.#deliveries };
+    this.#list = new List(this.#world, (row) => this.open(row));
+    this.#details = new Details(this.#world);
+    new Start(this.#world, (row) => this.open(row), this.#listening.signal);
+    this.#back = new Back(() => this.#leave(), this.#listening.signal);
+    new Shortcuts({ step: (by) => this.#step(by), leave: () => this.#escape() }, this.#listening.signal);
+    this.#showNothing();
+    this.#hear();
+    this.#minute = setInterval(() => this.#refresh(), MINUTE);
   }
 
   /** Lets go of the document. */
   close() {
     this.#listening.abort();
-    clearTimeout(this.#rereading);
-    this.#clear();
-  }
-
-  #listen(target, type, handle) {
-    target.addEventListener(type, handle, { signal: this.#listening.signal });
-  }
-
-  #clear() {
+    clearInterval(this.#minute);
     this.#thread?.close();
     this.#thread = undefined;
-    this.#rows.clear();
-    byId("conversations").replaceChildren();
-    byId("thread").hidden = true;
-    byId("nothing-open").hidden = false;
+    this.#list.close();
+    this.#details.close();
+    this.#deliveries.close();
+    this.#world.people.close();
+    this.#world.typers.close();
     document.title = "Switchboard";
   }
 
-  #online() {
+  /** Opens a conversation, which may be one that has not begun. */
+  open(row) {
+    const { rows } = this.#world;
+    this.#thread?.close();
+    const { conversation, kind, name, members } = rows.begin(row);
+    this.#keep.open = { conversation, kind, name, members: members.map(({ user, name }) => ({ user, name })) };
+    byId("thread").hidden = false;
+    byId("nothing-open").hidden = true;
+    byId("chat").dataset.view = "thread";
+    this.#back.opened();
+    this.#thread = new Thread(this.#world, rows.get(conversation));
+    if (kind === "group") this.#list.reread(conversation);
+    this.#details.show(conversation);
+    this.#list.show();
+    this.#thread.focus();
+  }
+
+  #hear() {
+    const { rows, people, typers } = this.#world;
+    const { signal } = this.#listening;
+    const listen = (target, type, handle) => target.addEventListener(type, handle, { signal });
+    listen(this.#client, "status", ({ detail }) => detail.state === "online" && this.#online());
+    listen(this.#client, "message", ({ detail }) => this.#onMessage(detail));
+    listen(this.#client, "pending", () => this.#onPending());
+    listen(this.#client, "receipt", ({ detail }) => this.#onReceipt(detail));
+    listen(this.#client, "typing", ({ detail }) => typers.heard(detail));
+    listen(this.#client, "presence", ({ detail }) => people.heard(detail));
+    listen(
+      this.#client,
+      "assignment",
+      ({ detail }) => rows.assignment(detail) || this.#list.reread(detail.conversation),
+    );
+    listen(this.#client, "reset", () => this.#onReset());
+    for (const source of [rows, people, typers]) listen(source, "change", () => this.#refresh());
+    listen(document, "visibilitychange", () => this.#thread?.readIfSeen());
+    listen(byId("back"), "click", () => this.#escape());
+    listen(byId("open-details"), "click", () => this.#details.toggle());
+  }
+
+  async #online() {
     this.#keep.belongTo(this.#client.user);
-    byId("me").textContent = this.#client.user;
-    this.#loadRows();
-    if (!this.#thread && this.#keep.open) this.#open(this.#keep.open);
+    showMe(this.#world);
+    this.#world.people.reconnected();
+    if (this.#thread) this.#thread.reconnected();
+    else if (this.#keep.open) this.open(this.#keep.open);
+    await this.#list.reload();
+    await this.#world.people.readBlocks();
+    const counted = await this.#client.unread().catch(() => undefined);
+    if (counted?.conversations) this.#world.rows.counts(counted.conversations);
   }
 
   #onReset() {
-    this.#clear();
-    this.#online();
-  }
-
-  async #loadRows(behind) {
-    const page = await this.#client.conversations({ behind }).catch(() => undefined);
-    if (!page || this.#listening.signal.aborted) return;
-    if (behind === undefined) this.#rows.clear();
-    for (const row of page.conversations) this.#rows.set(row.conversation, row);
-    this.#next = page.next;
-    this.#showRows();
-  }
-
-  /** Reads the list again in a moment: what changed cannot be told from what came. */
-  #reread() {
-    clearTimeout(this.#rereading);
-    this.#rereading = setTimeout(() => this.#loadRows(), GATHER);
+    this.#thread?.close();
+    this.#thread = undefined;
+    this.#world.rows.clear();
+    this.#showNothing();
+    if (this.#client.status.state === "online") this.#online();
   }
 
   #onMessage(message) {
-    const isOpen = message.conversation === this.#thread?.conversation;
-    if (isOpen) this.#thread.add(message);
-    const row = this.#rows.get(message.conversation);
-    if (!row) return this.#reread();
-    if (message.seq <= row.last_seq) return;
-    row.last_seq = message.seq;
-    row.last = message;
-    if (message.from !== this.#client.user) row.unread += 1;
-    // The latest is the first.
-    this.#rows.delete(message.conversation);
-    this.#rows = new Map([[message.conversation, row], ...this.#rows]);
-    this.#showRows();
+    const { rows, typers } = this.#world;
+    const { conversation, from, seq } = message;
+    typers.stopped(conversation, from);
+    if (!rows.message(message)) this.#list.reread(conversation);
+    if (conversation === this.#thread?.conversation) this.#thread.add(message);
+    if (from !== this.#client.user) this.#deliveries.reached(conversation, seq);
   }
 
-  #onReceipt({ conversation, user, read }) {
-    const row = this.#rows.get(conversation);
-    if (!row || user !== this.#client.user || row.unread === 0) return;
-    if (read < row.last_seq) return this.#reread();
-    row.unread = 0;
-    this.#showRows();
+  #onReceipt(receipt) {
+    const { rows } = this.#world;
+    if (receipt.user === this.#client.user) this.#deliveries.told(receipt.conversation, receipt.delivered);
+    if (!rows.receipt(receipt)) this.#list.reread(receipt.conversation);
+    if (receipt.conversation === this.#thread?.conversation) this.#thread.receipt(receipt);
   }
 
   #onPending() {
@@ -110,61 +138,41 @@ export class Chat {
     this.#thread?.showPending();
   }
 
-  #onKey(event) {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#onSubmit(event);
+  #refresh() {
+    showMe(this.#world);
+    this.#thread?.refresh();
+    this.#details.refresh();
+    this.#list.show();
   }
 
-  #onSubmit(event) {
-    event.preventDefault();
-    this.#thread?.submit();
+  /** Opens the next conversation of the list, or the one before. */
+  #step(by) {
+    const shown = this.#list.shown();
+    const at = shown.findIndex(({ conversation }) => conversation === this.#thread?.conversation);
+    const next = shown[at < 0 ? 0 : at + by];
+    if (next) this.open(next);
   }
 
-  async #onOpen(event) {
-    event.preventDefault();
-    const peer = byId("whom").value.trim();
-    byId("open-problem").textContent = "";
-    try {
-      const conversation = await directConversation(this.#client.user, checkUserId(peer));
-      this.#open({ conversation, peer, name: this.#nameOf(conversation) ?? peer });
-      byId("whom").value = "";
-    } catch (error) {
-      byId("open-problem").textContent = error.message;
-    }
+  /** Closes what is on top: the details, or the thread. */
+  #escape() {
+    if (!this.#details.hide() && this.#thread) this.#back.leave();
   }
 
-  #open(thread) {
-    this.#keep.open = thread;
+  /** Back to the list. */
+  #leave() {
+    const { conversation } = this.#thread ?? {};
     this.#thread?.close();
-    this.#thread = new Thread(this.#client, this.#keep, this.#client.user, thread);
-    this.#showRows();
+    this.#thread = undefined;
+    this.#keep.open = undefined;
+    this.#showNothing();
+    this.#list.show();
+    byId("conversations").querySelector(`[data-key="${conversation}"] button`)?.focus();
   }
 
-  #nameOf(conversation) {
-    const row = this.#rows.get(conversation);
-    return row && this.#peer(row).name;
-  }
-
-  /** The other one, or oneself in a conversation with oneself. */
-  #peer({ members }) {
-    return members.find(({ user }) => user !== this.#client.user) ?? members[0];
-  }
-
-  #showRows() {
-    const rows = [...this.#rows.values()];
-    byId("conversations").replaceChildren(...rows.map((row) => this.#rowElement(row)));
-    byId("more-conversations").hidden = this.#next === undefined;
-    const unread = rows.reduce((sum, row) => sum + row.unread, 0);
-    document.title = unread > 0 ? `(${unread}) Switchboard` : "Switchboard";
-  }
-
-  #rowElement({ conversation, last, unread, ...row }) {
-    const { user: peer, name } = this.#peer(row);
-    const made = element("button", "conversation", element("span", "who", name));
-    if (unread > 0) made.append(element("span", "unread", String(unread)));
-    if (last) made.append(element("span", "preview", last.text));
-    made.type = "button";
-    made.setAttribute("aria-current", String(conversation === this.#thread?.conversation));
-    made.onclick = () => this.#open({ conversation, peer, name });
-    return element("li", "", made);
+  #showNothing() {
+    byId("thread").hidden = true;
+    byId("nothing-open").hidden = false;
+    byId("chat").dataset.view = "list";
+    this.#details.hide();
   }
 }

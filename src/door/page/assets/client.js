@@ -1,64 +1,31 @@
 // The reference client of Switchboard's native protocol, version 1, in JSON. It needs nothing but a WebSocket; see
 // docs/client.md for how to use it and docs/protocol.md for what it does.
 
-import { Outbox } from "./outbox.js";
+import { Connection, SUBPROTOCOL } from "./connection.js";
+import { TEAM, checkConversationId, checkUserId, groupConversation, newKey } from "./ids.js";
+import { Outbox, frameOf } from "./outbox.js";
 import { Places } from "./places.js";
 import { Requests } from "./requests.js";
 
-export const SUBPROTOCOL = "switchboard.v1.json";
+export { SUBPROTOCOL };
+export { checkUserId, directConversation, groupConversation, supportConversation } from "./ids.js";
 export const TEXT_BYTES_MAX = 16 * 1024;
 
-/** How long a connection may take to say `welcome`, in milliseconds. */
-const WELCOME_WAIT = 10_000;
-/** How often a connection is asked for `as_of` and a sign of life. */
-const PING_EVERY = 15_000;
-/** How long it may owe that sign. */
-const PONG_WAIT = 10_000;
-/** How long it must have lived before a new attempt starts with a short delay again. */
-const STEADY_AFTER = 5_000;
-/** The first delay before a new attempt, and the longest. */
-const DELAY_MIN = 500;
-const DELAY_MAX = 30_000;
-/** How long before its token expires a connection gets a new one. */
-const REFRESH_BEFORE = 60_000;
 /** Cursors in one frame. The bound is 100, and 8 KiB for `hello` with its token. */
 const CURSORS_MAX = 50;
 
-/** Close codes after which coming back would end the same way. */
-const FINAL = new Set([1002, 1003, 1007, 1008, 1009, 4403]);
-/** Close codes after which another node, or this one in a moment, is ready. */
-const READY_ELSEWHERE = new Set([1001, 1012]);
-const TOKEN_REFUSED = 4401;
-/** What browsers say of a connection that was lost without a close code. */
-const LOST = 1006;
-
-const surroundings = {
-  WebSocket: globalThis.WebSocket,
-  setTimeout: (run, wait) => globalThis.setTimeout(run, wait),
-  clearTimeout: (timer) => globalThis.clearTimeout(timer),
-  now: () => Date.now(),
-  random: () => Math.random(),
-};
+/** Frames that are told as they are, to whoever listens, whether or not they also answer something. */
+const TOLD = new Set(["receipt", "typing", "presence", "assignment"]);
 
 export class Client extends EventTarget {
-  #url;
-  #getToken;
-  #env;
+  #connection;
   #places;
   #outbox;
   #requests = new Requests();
+  #changes = new Map();
   #asOf;
+  #welcome = {};
   #user;
-  #status = { state: "stopped" };
-  #failures = 0;
-  #token;
-  #refusedToken;
-  // Of one connection:
-  #attempt;
-  #socket;
-  #timers = {};
-  #isOnline = false;
-  #reconnectAfter = 0;
 
   /**
    * @param {object} options
@@ -70,28 +37,40 @@ export class Client extends EventTarget {
    */
   constructor({ url, token, saved = {}, env = {} }) {
     super();
-    this.#url = url;
-    this.#getToken = token;
-    this.#env = { ...surroundings, ...env };
     this.#places = new Places(saved.cursors);
     this.#outbox = new Outbox(saved.pending);
     this.#asOf = saved.as_of;
     this.#user = saved.user;
+    this.#connection = new Connection(
+      { url, token, env },
+      {
+        status: (status) => this.#statusChanged(status),
+        frame: (frame) => this.#receive(frame),
+        ended: () => this.#ended(),
+        resume: () => this.#asOf && { as_of: this.#asOf, cursors: this.#cursorParts()[0] ?? {} },
+        refresh: (token) => this.#ask({ type: "refresh", token }).catch(ignored),
+      },
+    );
   }
 
   /** Connects, and stays connected until `stop`. */
   start() {
-    if (this.#status.state === "stopped") this.#connect();
+    this.#connection.start();
   }
 
   /** Disconnects for good. What was not sent stays in `saved()`. */
   stop() {
-    this.#giveUp({});
+    this.#connection.stop();
   }
 
-  /** `{ state: "connecting" | "online" | "waiting" | "stopped", code?, reason?, retryInMs? }` */
+  /** Connects at once, if it waits for its next attempt. */
+  reconnect() {
+    this.#connection.hurry();
+  }
+
+  /** `{ state: "connecting" | "online" | "leaving" | "waiting" | "stopped", code?, reason?, retryInMs? }` */
   get status() {
-    return this.#status;
+    return this.#connection.status;
   }
 
   /** Who the server last said we are. */
@@ -99,32 +78,48 @@ export class Client extends EventTarget {
     return this.#user;
   }
 
+  /** `user`, `admin` or `service`, as the server last said. */
+  get role() {
+    return this.#welcome.role;
+  }
+
+  /** What the server's policy is: `open` or `support`. */
+  get policy() {
+    return this.#welcome.policy ?? "open";
+  }
+
+  /** Whether the server of this connection does not know frames of this type. */
+  lacks(type) {
+    return this.#requests.lacks(type);
+  }
+
   /** What another client needs to go on from here. It leaves it alone if its token turns out to be somebody else's. */
   saved() {
     return { user: this.#user, as_of: this.#asOf, cursors: this.#places.cursors(), pending: this.#outbox.entries() };
   }
 
-  /** Messages that were not shown yet: `{ key, conversation, to?, text, state, reason? }`, in order. */
+  /** Messages that were not shown yet: `{ key, conversation, to?, text, state, reason?, conflict? }`, in order. */
   pending() {
-    return this.#outbox.entries().filter((entry) => !entry.isShown);
+    return this.#outbox.entries().filter((entry) => !entry.isShown && !entry.group);
   }
 
   /**
    * Sends a message, now or as soon as there is a connection. Answers its key.
-   * @param {{ conversation: string, to?: string, text: string }} message with `to` for a direct conversation that may
-   *   not exist yet; `conversation` then is `await directConversation(user, to)`
+   * @param {{ conversation: string, to?: string, for_team?: boolean, text: string, head?: number }} message with `to`
+   *   for a conversation that may not exist yet; `conversation` then is its id, which follows from its members. With
+   *   `head`, the last seq that its writer saw, it fails if somebody was faster
    */
-  send({ conversation, to, text }) {
+  send({ conversation, to, for_team, text, head }) {
     checkMessage(conversation, to, text);
     const key = newKey();
-    this.#outbox.add({ key, conversation, to, text });
+    this.#outbox.add({ key, conversation, to, for_team, text, head });
     this.#pendingChanged();
     return key;
   }
 
-  /** Sends a failed message again. */
+  /** Sends a failed message again: after a conflict, behind what came meanwhile. */
   retry(key) {
-    this.#outbox.retry(key);
+    this.#outbox.retry(key, newKey());
     this.#pendingChanged();
   }
 
@@ -132,6 +127,15 @@ export class Client extends EventTarget {
   discard(key) {
     if (this.#outbox.find(key)?.state === "failed") this.#outbox.remove(key);
     this.#pendingChanged();
+  }
+
+  /** Tells the others that the user writes, or has stopped: it wears off, and nothing is repeated. Answers whether it
+   *  was said. */
+  typing({ conversation, to, for_team, active }) {
+    // What refuses it could not be told from what refuses a request about the same conversation.
+    if (!this.#connection.isOnline || this.#requests.isAbout(conversation)) return false;
+    this.#connection.write({ type: "typing", ...(to === undefined ? { conversation } : { to, for_team }), active });
+    return true;
   }
 
   /** Says that everything up to here was read. */
@@ -156,31 +160,90 @@ export class Client extends EventTarget {
     return this.#ask({ type: "conversations", behind, limit });
   }
 
-  // A connection begins
-
-  async #connect() {
-    const attempt = (this.#attempt = Symbol("attempt"));
-    this.#setStatus({ state: "connecting" });
-    this.#after("welcome", WELCOME_WAIT, () => this.#ended(LOST, "no welcome in time"));
-    const token = await settled(this.#getToken);
-    if (attempt !== this.#attempt) return;
-    if (token instanceof Error) return this.#ended(LOST, token.message);
-    if (token === this.#refusedToken) return this.#giveUp({ code: TOKEN_REFUSED, reason: "the token was refused" });
-    this.#token = token;
-    this.#open();
+  /** One conversation with all its members: a row as in `conversations`. */
+  conversation(conversation) {
+    return this.#ask({ type: "conversation", conversation });
   }
 
-  #open() {
-    const socket = (this.#socket = new this.#env.WebSocket(this.#url, [SUBPROTOCOL]));
-    const ifCurrent = (handle) => (event) => socket === this.#socket && handle(event);
-    socket.onopen = ifCurrent(() => this.#hello());
-    socket.onmessage = ifCurrent(({ data }) => this.#receive(JSON.parse(data)));
-    socket.onclose = ifCurrent(({ code, reason }) => this.#ended(code, reason));
+  /** How far everybody in a conversation has come. Answers `{ cursors: [{ user, read, delivered }] }`. */
+  receipts(conversation) {
+    return this.#ask({ type: "receipts", conversation });
   }
 
-  #hello() {
-    const resume = this.#asOf && { as_of: this.#asOf, cursors: this.#cursorParts()[0] ?? {} };
-    this.#write({ type: "hello", token: this.#token, resume });
+  /** How many messages are unread. Answers `{ total, more, conversations }`. */
+  unread() {
+    return this.#ask({ type: "unread" });
+  }
+
+  /** Watches these people, and nobody else, on this connection. Answers `{ users: [{ user, online, last_seen? }] }`;
+   *  what changes later comes as `presence` events. */
+  watch(users) {
+    return this.#ask({ type: "watch", users });
+  }
+
+  /** Shows the user as offline to others, or no longer. */
+  appear(offline) {
+    return this.#ask({ type: "appear", offline });
+  }
+
+  /**
+   * Makes a group, or changes one: `{ action: "create", name, members, history }`, or with its `conversation`
+   * `{ action: "name", name }`, `{ action: "add" | "remove", user }`, `{ action: "leave" }`,
+   * `{ action: "role", user, role }`. It is a message of the group, in its turn. Answers a promise of the group's id.
+   */
+  async group({ conversation, ...change }) {
+    const key = newKey();
+    const id = conversation ?? (await groupConversation(this.#user, key));
+    return new Promise((resolve, reject) => {
+      this.#changes.set(key, { resolve, reject });
+      this.#outbox.add({ key, conversation: checkConversationId(id), group: change });
+      this.#pendingChanged();
+    });
+  }
+
+  /** For agents: `action` is `claim`, `pass` (to somebody), `free`, `close` or `reopen`. */
+  claim({ conversation, action, to, from }) {
+    return this.#ask({ type: "claim", conversation, action, to, from });
+  }
+
+  /** For agents: a page of the team's conversations. Answers `{ conversations, next? }`. */
+  inbox({ filter, behind, limit } = {}) {
+    return this.#ask({ type: "inbox", filter, behind, limit });
+  }
+
+  /** Keeps somebody from writing to the user, or no longer. */
+  block(user, active) {
+    return this.#ask({ type: "block", user, active });
+  }
+
+  /** Whom the user blocks. Answers `{ users }`. */
+  blocks() {
+    return this.#ask({ type: "blocks" });
+  }
+
+  /** For agents: shuts somebody out, or no longer. */
+  ban(user, active, reason) {
+    return this.#ask({ type: "ban", user, active, reason });
+  }
+
+  /** Finds a person by exact id or e-mail address. Answers `{ user, name }`. */
+  find({ user, email }) {
+    return this.#ask({ type: "find", user, email });
+  }
+
+  // A connection begins and ends
+
+  #welcomed(frame) {
+    const { user, as_of, expires } = frame;
+    if (this.#user !== undefined && this.#user !== user) this.#forget();
+    const rest = this.#asOf ? this.#cursorParts().slice(1) : [];
+    this.#welcome = frame;
+    this.#user = user;
+    this.#asOf = as_of;
+    this.#connection.welcomed(expires);
+    for (const cursors of rest) this.#ask({ type: "resume", cursors }).catch(ignored);
+    this.#flush();
+    this.#askNext();
   }
 
   /** The cursors in parts that fit into a frame, those that moved last first. */
@@ -192,23 +255,6 @@ export class Client extends EventTarget {
     );
   }
 
-  #welcomed({ user, as_of, expires }) {
-    if (this.#user !== undefined && this.#user !== user) this.#forget();
-    const rest = this.#asOf ? this.#cursorParts().slice(1) : [];
-    this.#user = user;
-    this.#asOf = as_of;
-    this.#refusedToken = undefined;
-    this.#isOnline = true;
-    this.#cancel("welcome");
-    this.#after("steady", STEADY_AFTER, () => (this.#failures = 0));
-    this.#pingLater();
-    this.#refreshBefore(expires);
-    this.#setStatus({ state: "online" });
-    for (const cursors of rest) this.#ask({ type: "resume", cursors }).catch(ignored);
-    this.#flush();
-    this.#askNext();
-  }
-
   /** What is here was another user's. */
   #forget() {
     this.#places = new Places();
@@ -217,67 +263,24 @@ export class Client extends EventTarget {
     this.#say("reset", {});
   }
 
-  // A connection ends
-
-  #ended(code, reason) {
-    if (code === TOKEN_REFUSED) this.#refusedToken = this.#token;
-    if (FINAL.has(code)) return this.#giveUp({ code, reason });
-    const soon = this.#reconnectAfter + this.#env.random() * DELAY_MIN;
-    const wait = READY_ELSEWHERE.has(code) ? soon : this.#growingDelay();
-    this.#drop();
-    this.#setStatus({ state: "waiting", code, reason, retryInMs: Math.round(wait) });
-    this.#after("retry", wait, () => this.#connect());
-  }
-
-  #giveUp(why) {
-    this.#drop();
-    this.#requests.stop();
-    this.#setStatus({ state: "stopped", ...why });
-  }
-
-  #growingDelay() {
-    const longest = Math.min(DELAY_MAX, DELAY_MIN * 2 ** this.#failures);
-    this.#failures += 1;
-    return longest * (0.5 + this.#env.random() / 2);
-  }
-
-  /** Forgets the connection and everything that hangs on it. */
-  #drop() {
-    const socket = this.#socket;
-    Object.keys(this.#timers).forEach((name) => this.#cancel(name));
-    this.#attempt = this.#socket = undefined;
-    this.#isOnline = false;
-    this.#reconnectAfter = 0;
+  #ended() {
     this.#outbox.disconnected();
     this.#requests.disconnected();
-    socket?.close();
   }
 
-  // A connection lives
-
-  #pingLater() {
-    this.#after("ping", PING_EVERY, () => {
-      this.#write({ type: "ping" });
-      this.#after("pong", PONG_WAIT, () => this.#ended(LOST, "no sign of life"));
-      this.#pingLater();
-    });
+  #statusChanged(status) {
+    if (status.state === "stopped") {
+      this.#requests.stop();
+      for (const { reject } of this.#changes.values()) reject(new Error("the client was stopped"));
+      this.#changes.clear();
+    }
+    this.#say("status", status);
   }
 
-  #refreshBefore(expires) {
-    const wait = expires - this.#env.now() - REFRESH_BEFORE;
-    if (wait <= 0 || wait >= 2 ** 31) return this.#cancel("refresh");
-    this.#after("refresh", wait, async () => {
-      const attempt = this.#attempt;
-      const token = await settled(this.#getToken);
-      if (attempt !== this.#attempt || token instanceof Error || token === this.#token) return;
-      this.#token = token;
-      this.#ask({ type: "refresh", token }).catch(ignored);
-    });
-  }
+  // Frames that come
 
   #receive(frame) {
-    // Whatever comes is a sign of life.
-    this.#cancel("pong");
+    if (TOLD.has(frame.type)) this.#say(frame.type, frame);
     switch (frame.type) {
       case "welcome":
         return this.#welcomed(frame);
@@ -288,32 +291,24 @@ export class Client extends EventTarget {
         return this.#arrived(frame);
       case "sent":
         return this.#sent(frame);
-      case "receipt":
-        this.#say("receipt", frame);
-        return this.#answered(frame);
-      case "refreshed":
-        this.#refreshBefore(frame.expires);
-        return this.#answered(frame);
-      case "history":
-      case "conversations":
-      case "resumed":
-        return this.#answered(frame);
       case "error":
         return this.#refused(frame);
       case "reconnect":
-        // The server finishes what it has, and closes. What is sent from here on goes to the next connection.
-        this.#isOnline = false;
-        this.#reconnectAfter = frame.after_ms;
-        return undefined;
+        return this.#connection.leaving(frame.after_ms);
+      case "refreshed":
+        this.#connection.refreshBefore(frame.expires);
+        return this.#answered(frame);
       default:
         // A later server may say more; what it says can be left out.
-        return undefined;
+        return this.#answered(frame);
     }
   }
 
   #arrived({ type, ...message }) {
     // Perhaps one of ours, whose `sent` was lost with an earlier connection, or is still to come.
     const isOurs = message.from === this.#user && this.#outbox.show(message.key);
+    const { kind, user } = message.event ?? {};
+    if (kind === "added" && user === this.#user) this.#places.jump(message.conversation, message.seq);
     if (this.#places.arrived(message.conversation, message.seq) || isOurs) this.#say("message", message);
     if (isOurs) this.#pendingChanged();
   }
@@ -321,27 +316,40 @@ export class Client extends EventTarget {
   #sent({ key, conversation, seq, id, at, shown }) {
     // Our own are known by their keys: whatever the cursor says, this one was not shown before.
     const isOurs = this.#outbox.show(key);
-    const entry = this.#outbox.remove(key);
+    const entry = this.#outbox.stored(key, seq);
     this.#places.sent(conversation, seq, shown);
-    if (isOurs) this.#say("message", { conversation, seq, id, from: this.#user, key, at, text: entry.text });
+    if (isOurs) this.#say("message", { conversation, seq, id, from: this.#user, key, at, ...saidBy(entry) });
+    this.#settle(key, ({ resolve }) => resolve(conversation));
     this.#pendingChanged();
   }
 
   #refused(error) {
     if (error.key !== undefined) {
-      this.#outbox.refused(error.key, error, this.#env.now());
+      const entry = this.#outbox.refused(error.key, error, this.#connection.now());
+      if (entry?.group && error.retry_after_ms === undefined) {
+        this.#outbox.remove(error.key);
+        this.#settle(error.key, ({ reject }) => reject(asError(error)));
+      }
       this.#pendingChanged();
     } else if (error.code === "reset") {
       // What is known comes from another history.
       this.#places.forget(error.conversation);
       this.#say("reset", { conversation: error.conversation });
-    } else if (this.#requests.refused(error)) {
-      this.#after("ask", error.retry_after_ms ?? 0, () => this.#askNext());
-    } else if (error.conversation !== undefined) {
+    } else if (this.#requests.refused(error, asError)) {
+      this.#connection.after("ask", error.retry_after_ms ?? 0, () => this.#askNext());
+    } else if (error.code === "forbidden" && error.conversation !== undefined) {
       // A cursor of a conversation that is not ours.
       this.#places.forget(error.conversation);
     }
   }
+
+  #settle(key, how) {
+    const change = this.#changes.get(key);
+    this.#changes.delete(key);
+    if (change) how(change);
+  }
+
+  // Frames that go
 
   #pendingChanged() {
     this.#say("pending");
@@ -350,13 +358,12 @@ export class Client extends EventTarget {
 
   /** Sends what may be sent now, and wakes up when more may be. */
   #flush() {
-    if (!this.#isOnline) return;
-    for (const { key, conversation, to, text } of this.#outbox.take(this.#env.now())) {
-      this.#write(to === undefined ? { type: "send", conversation, key, text } : { type: "send", to, key, text });
-    }
+    if (!this.#connection.isOnline) return;
+    const now = this.#connection.now();
+    for (const entry of this.#outbox.take(now)) this.#connection.write(frameOf(entry));
     const wake = this.#outbox.wakeAt();
-    if (wake === undefined) this.#cancel("flush");
-    else this.#after("flush", Math.max(0, wake - this.#env.now()), () => this.#flush());
+    if (wake === undefined) this.#connection.cancel("flush");
+    else this.#connection.after("flush", Math.max(0, wake - now), () => this.#flush());
   }
 
   #ask(frame) {
@@ -366,32 +373,14 @@ export class Client extends EventTarget {
   }
 
   #askNext() {
-    const frame = this.#isOnline ? this.#requests.take() : undefined;
-    if (frame) this.#write(frame);
+    const frame = this.#connection.isOnline ? this.#requests.take() : undefined;
+    if (frame) this.#connection.write(frame);
   }
 
   #answered(frame) {
-    this.#requests.answered(frame, this.#user);
+    // An agent reads for the team.
+    this.#requests.answered(frame, this.role === "admin" ? [this.#user, TEAM] : [this.#user]);
     this.#askNext();
-  }
-
-  #write(frame) {
-    this.#socket?.send(JSON.stringify(frame));
-  }
-
-  #after(name, wait, run) {
-    this.#cancel(name);
-    this.#timers[name] = this.#env.setTimeout(run, wait);
-  }
-
-  #cancel(name) {
-    this.#env.clearTimeout(this.#timers[name]);
-    delete this.#timers[name];
-  }
-
-  #setStatus(status) {
-    this.#status = status;
-    this.#say("status", status);
   }
 
   #say(type, detail) {
@@ -399,45 +388,25 @@ export class Client extends EventTarget {
   }
 }
 
-/** The id of the direct conversation of two people, whichever of them asks. Needs a secure context. */
-export async function directConversation(one, other) {
-  const [low, high] = [checkUserId(one), checkUserId(other)].sort();
-  const named = new TextEncoder().encode(`direct\0${low}\0${high}`);
-  const digest = await crypto.subtle.digest("SHA-256", named);
-  return hex(new Uint8Array(digest, 0, 16));
-}
-
-/** The text, if it is a user id. */
-export function checkUserId(text) {
-  if (!/^[A-Za-z0-9_.@|:+-]{1,64}$/.test(text)) {
-    throw new TypeError("a user id is 1 to 64 of the characters A-Z a-z 0-9 _ . @ | : + -");
-  }
-  return text;
-}
-
 /** What the server could not even answer must not be sent: see "Bounds" in docs/protocol.md. */
 function checkMessage(conversation, to, text) {
-  if (!/^[0-9a-f]{32}$/.test(conversation)) throw new TypeError("a conversation id is 32 hexadecimal digits");
+  checkConversationId(conversation);
   if (to !== undefined) checkUserId(to);
   if (text === "") throw new RangeError("a message says something");
   if (new TextEncoder().encode(text).length > TEXT_BYTES_MAX) throw new RangeError("a message is at most 16 KiB");
 }
 
-/** What the function gives or throws, as a value. */
-async function settled(give) {
-  try {
-    return await give();
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
+/** What a message of ours says: its text, or what it did to its group. */
+function saidBy({ text, group }) {
+  if (!group) return { text };
+  const kinds = { create: "created", name: "named", add: "added", remove: "removed", leave: "left", role: "role" };
+  const { name, user, role } = group;
+  return { text: "", event: { kind: kinds[group.action], name, user, role } };
 }
 
-function newKey() {
-  return hex(crypto.getRandomValues(new Uint8Array(16)));
-}
-
-function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** A refusal, with everything that came with it. */
+function asError({ type, message, ...more }) {
+  return Object.assign(new Error(message), more);
 }
 
 /** For requests whose failure the next connection makes good. */

@@ -1,10 +1,12 @@
 // What survives a reload: who is signed in, messages on their way, drafts, and which conversation was open. It is kept
 // for this tab only, so that two tabs can be two people.
 
+const PREFIX = "switchboard.";
 const WHO = "switchboard.who";
 const USER = "switchboard.user";
 const PENDING = "switchboard.pending";
 const OPEN = "switchboard.open";
+const VIEW = "switchboard.view";
 const DRAFT = "switchboard.draft.";
 
 function read(key) {
@@ -25,7 +27,7 @@ function write(key, value) {
 }
 
 export const keep = {
-  /** `{ name }` or `{ token }`. */
+  /** `{ name, role }` or `{ token }`. */
   get who() {
     return read(WHO);
   },
@@ -44,7 +46,7 @@ export const keep = {
 
   clear() {
     for (const key of Object.keys(sessionStorage)) {
-      if (key.startsWith("switchboard.")) sessionStorage.removeItem(key);
+      if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
     }
   },
 
@@ -57,13 +59,22 @@ export const keep = {
     write(PENDING, entries);
   },
 
-  /** `{ conversation, peer }` */
+  /** The open conversation, as much of its row as is needed before the list is read. */
   get open() {
     return read(OPEN);
   },
 
-  set open(thread) {
-    write(OPEN, thread);
+  set open(row) {
+    write(OPEN, row);
+  },
+
+  /** Which part of the list is shown. */
+  get view() {
+    return read(VIEW);
+  },
+
+  set view(view) {
+    write(VIEW, view);
   },
 
   draft(conversation) {

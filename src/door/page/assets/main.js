@@ -1,5 +1,6 @@
 // The page: signs in, then chats. What must survive a reload is kept by `keep.js`, for this tab only.
 
+import { Banner } from "./banner.js";
 import { Chat } from "./chat.js";
 import { Client } from "./client.js";
 import { keep } from "./keep.js";
@@ -35,14 +36,14 @@ async function run() {
 function chat(who) {
   const client = new Client({ url: door(), token: () => tokenOf(who), saved: keep.saved });
   const view = new Chat(client, keep);
+  new Banner(client);
   byId("chat").hidden = false;
   return new Promise((done) => {
     client.addEventListener("status", ({ detail }) => {
-      showStatus(detail);
       if (detail.state !== "stopped") return;
       view.close();
       byId("chat").hidden = true;
-      done(detail.reason);
+      done(detail.code === undefined ? "" : detail.reason || `The server closed the connection (${detail.code}).`);
     });
     byId("sign-out").onclick = () => {
       client.stop();
@@ -52,26 +53,16 @@ function chat(who) {
   });
 }
 
-async function tokenOf({ name, token }) {
+async function tokenOf({ name, role, token }) {
   if (token) return token;
   const answer = await fetch("/dev/login", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name }),
-  });
-  if (!answer.ok) throw new Error("the node did not sign us in");
+    body: JSON.stringify({ name, role }),
+  }).catch(() => undefined);
+  if (!answer) throw new Error("the server does not answer");
+  if (!answer.ok) throw new Error("the server did not sign us in");
   return (await answer.json()).token;
-}
-
-function showStatus({ state, reason, retryInMs }) {
-  const banner = byId("banner");
-  banner.hidden = state === "online" || state === "stopped";
-  if (state === "connecting") {
-    banner.textContent = "Connecting …";
-  } else if (state === "waiting") {
-    const seconds = Math.max(1, Math.round(retryInMs / 1000));
-    banner.textContent = `Not connected${reason ? `: ${reason}` : ""}. Trying again in ${seconds} s. What you write is kept.`;
-  }
 }
 
 run();

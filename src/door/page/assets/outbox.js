@@ -16,7 +16,7 @@ export class Outbox {
     this.#entries = entries.map((entry) => ({ ...entry, state: entry.state === "failed" ? "failed" : "waiting" }));
   }
 
-  /** Adds `{ key, conversation, to?, text }` at the end. */
+  /** Adds `{ key, conversation, to?, for_team?, text, head? }` at the end, or `{ key, conversation, group }`. */
   add(entry) {
     this.#entries.push({ ...entry, state: "waiting" });
   }
@@ -24,11 +24,28 @@ export class Outbox {
   /** What to send now, in this order. It counts as under way from here on. */
   take(now) {
     this.#release(now);
-    const free = Math.max(0, IN_FLIGHT_MAX - this.#inFlight().length);
-    const isReady = (entry) => entry.state === "waiting" && !this.#held.has(entry.conversation);
-    const taken = this.#entries.filter(isReady).slice(0, free);
-    for (const entry of taken) entry.state = "in flight";
+    let free = IN_FLIGHT_MAX - this.#inFlight().length;
+    const taken = [];
+    // What stands behind another that has to wait would overtake it.
+    const waits = new Set(this.#held.keys());
+    for (const entry of this.#entries.filter(({ state }) => state === "waiting")) {
+      const { conversation } = entry;
+      if (free <= 0) break;
+      if (waits.has(conversation) || this.#mustWait(entry)) {
+        waits.add(conversation);
+        continue;
+      }
+      entry.state = "in flight";
+      taken.push(entry);
+      free -= 1;
+    }
     return taken;
+  }
+
+  /** What names the place before its own goes alone, so that none of ours comes in between. */
+  #mustWait({ conversation, head }) {
+    const before = this.#inFlight().filter((other) => other.conversation === conversation);
+    return before.length > 0 && (head !== undefined || before.some((other) => other.head !== undefined));
   }
 
   /** When `take` may have something that it does not have yet; undefined if only an answer can change that. */
@@ -46,6 +63,16 @@ export class Outbox {
     return true;
   }
 
+  /** The message is stored at this place: those behind it that expected it to be free expect it no longer. Answers its
+   *  entry, if it was here. */
+  stored(key, seq) {
+    const stored = this.remove(key);
+    for (const entry of stored ? this.#entries : []) {
+      if (entry.conversation === stored.conversation && entry.head === seq - 1) entry.head = seq;
+    }
+    return stored;
+  }
+
   /** Takes a message out. Answers its entry, if it was here. */
   remove(key) {
     const entry = this.find(key);
@@ -54,7 +81,7 @@ export class Outbox {
   }
 
   /** The message was refused: for good, or until later. Answers its entry. */
-  refused(key, { code, message, retry_after_ms }, now) {
+  refused(key, { code, message, retry_after_ms, messages, more }, now) {
     const entry = this.find(key);
     if (!entry) return undefined;
     if (retry_after_ms === undefined && entry.isShown) {
@@ -62,6 +89,7 @@ export class Outbox {
     } else if (retry_after_ms === undefined) {
       entry.state = "failed";
       entry.reason = message;
+      if (code === "conflict") entry.conflict = { messages, more };
     } else {
       entry.state = "waiting";
       if (code !== "blocked" || !this.#held.has(entry.conversation)) {
@@ -78,10 +106,13 @@ export class Outbox {
     this.#held.clear();
   }
 
-  /** Sends a failed message again, behind the others. */
-  retry(key) {
+  /** Sends a failed message again, behind the others, and behind whatever came meanwhile: then it is another message,
+   *  under a new key. */
+  retry(key, newKey) {
     const entry = this.remove(key);
-    if (entry) this.add({ ...entry, reason: undefined });
+    if (!entry) return;
+    const { reason, conflict, head, ...again } = entry;
+    this.add({ ...again, key: conflict ? newKey : key });
   }
 
   /** The entry of that key. */
@@ -108,4 +139,12 @@ export class Outbox {
       if (now >= until && !this.#isBusy(conversation)) this.#held.delete(conversation);
     }
   }
+}
+
+/** What an entry says on the wire. */
+export function frameOf({ key, conversation, to, for_team, text, head, group }) {
+  if (group?.action === "create") return { type: "group", key, ...group };
+  if (group) return { type: "group", key, conversation, ...group };
+  const whereto = to === undefined ? { conversation } : { to, for_team };
+  return { type: "send", ...whereto, key, text, head };
 }

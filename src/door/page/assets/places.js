@@ -29,6 +29,11 @@ export class Places {
     else this.#add(conversation, seq);
   }
 
+  /** What lies between the cursor and this place will not come: the user was away from the group meanwhile. */
+  jump(conversation, seq) {
+    if (this.#cursors.get(conversation) < seq - 1) this.#advance(conversation, seq - 1);
+  }
+
   /** A page of history is shown. The newest page begins a cursor; one that joins on to the cursor moves it. */
   page(conversation, messages, isNewest) {
     const cursor = this.#cursors.get(conversation);

@@ -6,16 +6,28 @@ const ANSWERS = {
   delivered: "receipt",
   history: "history",
   conversations: "conversations",
+  conversation: "conversation",
+  receipts: "receipts",
+  unread: "unread",
+  watch: "presence",
+  appear: "appeared",
+  claim: "assignment",
+  inbox: "inbox",
+  block: "blocked",
+  blocks: "blocks",
+  ban: "banned",
+  find: "person",
   resume: "resumed",
   refresh: "refreshed",
 };
 
 /** Requests that mean nothing on another connection. */
-const OF_ONE_CONNECTION = new Set(["resume", "refresh"]);
+const OF_ONE_CONNECTION = new Set(["resume", "refresh", "watch"]);
 
 export class Requests {
   #queue = [];
   #isAsked = false;
+  #unknown = new Set();
 
   /** Puts a request at the end. Answers a promise of its answer's frame. */
   add(frame) {
@@ -24,32 +36,52 @@ export class Requests {
 
   /** The frame to send now, if none is under way. It counts as under way from here on. */
   take() {
-    if (this.#isAsked || this.#queue.length === 0) return undefined;
+    if (this.#isAsked) return undefined;
+    while (this.#queue.length > 0 && this.lacks(this.#queue[0].frame.type)) {
+      this.#end().reject(Object.assign(new Error("the server does not know this"), { code: "bad_frame" }));
+    }
+    if (this.#queue.length === 0) return undefined;
     this.#isAsked = true;
     return this.#queue[0].frame;
   }
 
-  /** A frame came: resolves the request under way if it is its answer. */
-  answered(frame, user) {
-    if (this.#isAsked && isAnswer(this.#queue[0].frame, frame, user)) this.#end().resolve(frame);
+  /** Whether the server has said that it does not know such requests. */
+  lacks(type) {
+    return this.#unknown.has(type);
+  }
+
+  /** Whether the request under way is about this conversation. */
+  isAbout(conversation) {
+    return this.#isAsked && this.#queue[0].frame.conversation === conversation;
+  }
+
+  /** A frame came: resolves the request under way if it is its answer.
+   *  @param {string[]} selves whose receipts are our own */
+  answered(frame, selves) {
+    if (this.#isAsked && isAnswer(this.#queue[0].frame, frame, selves)) this.#end().resolve(frame);
   }
 
   /** An error without a key came. Answers whether it was about the request under way: then that one is to be asked
    *  again after `retry_after_ms`, or has failed if there is none. */
-  refused(error) {
+  refused(error, asError) {
     if (!this.#isAsked || !isAbout(this.#queue[0].frame, error)) return false;
     if (error.retry_after_ms === undefined) {
-      this.#end().reject(Object.assign(new Error(error.message), { code: error.code }));
+      if (error.code === "bad_frame") this.#unknown.add(this.#queue[0].frame.type);
+      this.#end().reject(asError(error));
     } else {
       this.#isAsked = false;
     }
     return true;
   }
 
-  /** The connection is gone. */
+  /** The connection is gone. The next one may be to another server. */
   disconnected() {
     this.#isAsked = false;
-    this.#queue = this.#queue.filter(({ frame }) => !OF_ONE_CONNECTION.has(frame.type));
+    this.#unknown.clear();
+    const isOver = ({ frame }) => OF_ONE_CONNECTION.has(frame.type);
+    const over = this.#queue.filter(isOver);
+    this.#queue = this.#queue.filter((request) => !isOver(request));
+    for (const { reject } of over) reject(new Error("the connection is gone"));
   }
 
   /** Nothing will be answered any more. */
@@ -64,15 +96,33 @@ export class Requests {
   }
 }
 
-function isAnswer(asked, frame, user) {
+/** Whether a frame answers a request: some also come unasked, about others. */
+function isAnswer(asked, frame, selves) {
   if (ANSWERS[asked.type] !== frame.type) return false;
-  if (frame.type === "history") return frame.conversation === asked.conversation;
-  if (frame.type !== "receipt") return true;
-  const isOwn = frame.user === user && frame.conversation === asked.conversation;
-  return isOwn && frame[asked.type] >= asked.seq;
+  const isSame = frame.conversation === asked.conversation && (asked.active ?? frame.active) === frame.active;
+  switch (frame.type) {
+    case "receipt":
+      return isSame && selves.includes(frame.user) && frame[asked.type] >= (asked.seq ?? 0);
+    case "presence":
+      return asked.users.every((user) => frame.users.some((known) => known.user === user));
+    case "assignment":
+      return isSame && isMadeBy(asked, frame, selves[0]);
+    case "blocked":
+    case "banned":
+      return isSame && frame.user === asked.user;
+    default:
+      return isSame;
+  }
+}
+
+/** Whether a talk stands as a claim asks for: then it does not matter whether it was made so just now. */
+function isMadeBy({ action, to }, { state, agent }, self) {
+  if (action === "claim" || action === "pass") return state === "claimed" && agent === (to ?? self);
+  return state === (action === "close" ? "closed" : "open");
 }
 
 /** Cursors that were not taken are refused one by one, each with its conversation: those are not about a request. */
 function isAbout(asked, error) {
+  if (error.code === "conflict" && asked.type !== "claim") return false;
   return error.code === "bad_frame" || error.conversation === asked.conversation;
 }

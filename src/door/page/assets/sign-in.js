@@ -1,14 +1,14 @@
 // Asks who is there: by name where the node has development logins, by token elsewhere.
 
-import { byId } from "./view.js";
+import { byId, say } from "./view.js";
 
-/** Answers `{ name }` or `{ token }`. */
+/** Answers `{ name, role }` or `{ token }`. */
 export function askWho(problem = "") {
   const isByName = document.body.dataset.signIn === "name";
   const form = byId(isByName ? "by-name" : "by-token");
   const field = byId(isByName ? "name" : "token");
   byId("sign-in").hidden = false;
-  byId("sign-in-problem").textContent = problem;
+  say(byId("sign-in-problem"), problem);
   form.hidden = false;
   field.focus();
   return new Promise((done) => {
@@ -17,7 +17,7 @@ export function askWho(problem = "") {
       byId("sign-in").hidden = true;
       const said = field.value.trim();
       field.value = "";
-      done(isByName ? { name: said } : { token: said });
+      done(isByName ? { name: said, role: byId("as-agent").checked ? "admin" : "user" } : { token: said });
     };
   });
 }

@@ -48,6 +48,7 @@ fn attempt(seq: u64, bytes: usize) -> Attempt {
         key: format!("m{seq}").parse().unwrap(),
         at: Timestamp(5),
         text: "x".repeat(bytes),
+        event: None,
     };
     Attempt { message, seq: Seq(seq) }
 }
