@@ -61,10 +61,12 @@ async fn handle(client: &mut Client, talk: &Value, mut wish: Value) -> Value {
         match frame["type"].as_str() {
             Some("pong") => return answer,
             Some("error") => answer = frame,
-            Some("assignment") if answer["type"] != "error" && frame["conversation"] == *talk => {
-                if answer["change"].as_u64().is_none_or(|change| change <= frame["change"].as_u64().unwrap()) {
-                    answer = frame;
-                }
+            Some("assignment")
+                if answer["type"] != "error"
+                    && frame["conversation"] == *talk
+                    && answer["change"].as_u64().is_none_or(|change| change <= frame["change"].as_u64().unwrap()) =>
+            {
+                answer = frame;
             }
             _ => {}
         }
