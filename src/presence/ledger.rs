@@ -366,8 +366,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: once all is written, what others find is who is here, and what they were told last of each
-        /// is how they found them.
+        /// Whatever happens: once all is written, what others find is who is here, and whoever asked about each when they
+        /// were last told to has found that.
         #[test]
         fn what_others_find_and_were_told_is_who_is_here(steps in proptest::collection::vec(step(), 0..60)) {
             let runtime = tokio::runtime::Builder::new_current_thread().start_paused(true).enable_time().build();
@@ -385,10 +385,12 @@ mod tests {
                         }
                     }
                 };
-                let listen = |told: &mut HashSet<UserId>, ledger: &mut Ledger| {
-                    let changes = ledger.take_changes();
-                    for (user, _) in changes.left { told.remove(&user); }
-                    told.extend(changes.came);
+                // Whoever is told that somebody came or left asks about them.
+                let listen = |told: &mut HashSet<UserId>, found: &HashSet<UserId>, ledger: &mut Ledger| {
+                    let Changes { came, left } = ledger.take_changes();
+                    for user in left.into_iter().map(|(user, _)| user).chain(came) {
+                        if found.contains(&user) { told.insert(user); } else { told.remove(&user); }
+                    }
                 };
                 for step in steps {
                     match step {
@@ -404,7 +406,7 @@ mod tests {
                             write(&mut found, &batch);
                             ledger.wrote(batch);
                             prop_assert_eq!(found.len(), ledger.written());
-                            listen(&mut told, &mut ledger);
+                            listen(&mut told, &found, &mut ledger);
                         },
                         Step::Lose => {
                             under_way = None;
@@ -412,7 +414,7 @@ mod tests {
                             ledger.lost();
                             ledger.begin();
                             // A doubt follows every loss: whoever was told asks again.
-                            listen(&mut told, &mut ledger);
+                            listen(&mut told, &found, &mut ledger);
                         }
                     }
                 }
@@ -425,7 +427,7 @@ mod tests {
                     write(&mut found, &batch);
                     ledger.wrote(batch);
                 }
-                listen(&mut told, &mut ledger);
+                listen(&mut told, &found, &mut ledger);
                 let here: HashSet<UserId> = (0..4).map(name).filter(|user| ledger.has(user)).collect();
                 prop_assert_eq!(&found, &here);
                 prop_assert_eq!(told, here);
