@@ -28,7 +28,7 @@ pub(crate) struct SocketIo {
 }
 
 enum Carrier {
-    WebSocket(WebSocket),
+    WebSocket(Box<WebSocket>),
     Polling(Polling),
 }
 
@@ -80,7 +80,7 @@ impl SocketIo {
         let mut socket = WebSocket::open(dialer, &url, None).await?;
         let Frame::Text(first) = socket.next().await? else { return None };
         Opening::read(&first)?;
-        Some(Self::on(Carrier::WebSocket(socket)))
+        Some(Self::on(Carrier::WebSocket(Box::new(socket))))
     }
 
     pub(super) async fn over_polling(dialer: &Dialer, target: &Target) -> Option<Self> {
