@@ -2,7 +2,8 @@
 
 use crate::support::{Bench, run, tls};
 
-const TALK: &str = "--pairs 5 --rate 60 --messages 120 --random-seed 7 --answers 20 --think-ms 50-200 --devices 2";
+const TALK: &str =
+    "--pairs 5 --rate 60 --messages 120 --random-seed 7 --answers 20 --think-ms 50-200 --devices 2 --aftermath 1";
 
 async fn talk_over(door: &str) {
     let bench = Bench::start().await;
@@ -49,7 +50,7 @@ async fn connections_that_are_lost_come_back_where_they_were_over_every_door() {
     let bench = Bench::start().await;
     let target = format!("ws://{}", bench.address);
     for door in ["native-msgpack", "socketio", "socketio-polling"] {
-        let arguments = format!("--pairs 4 --rate 60 --messages 180 --cuts 5 --door {door}");
+        let arguments = format!("--pairs 4 --rate 60 --messages 180 --cuts 5 --aftermath 1 --door {door}");
         let outcome = bench.play(door, "chat", &target, &arguments).await;
         outcome.assert_passed();
         assert!(outcome.report["details"]["reconnects"].as_u64().unwrap() >= 5, "{door}: {}", outcome.said);
@@ -61,7 +62,8 @@ async fn over_tls_only_whom_one_trusts() {
     let bench = Bench::start().await;
     let (target, _tls) = tls::in_front_of(&bench.address).await;
     for door in ["native-json", "socketio-polling"] {
-        let arguments = format!("--pairs 2 --rate 50 --messages 60 --door {door} --ca-file {}", tls::authority());
+        let arguments =
+            format!("--pairs 2 --rate 50 --messages 60 --aftermath 0 --door {door} --ca-file {}", tls::authority());
         bench.play(door, "chat", &target, &arguments).await.assert_passed();
     }
     let stranger =

@@ -3,7 +3,7 @@
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::{Bench, Outcome, run};
 
-const TALK: &str = "--pairs 1 --rate 100 --messages 200 --patience 2 --arrivals even";
+const TALK: &str = "--pairs 1 --rate 100 --messages 200 --patience 2 --aftermath 1 --arrivals even";
 
 /// A run through a proxy; what came of it, and how many frames were damaged.
 async fn through(fault: Fault, seed: u64) -> (Bench, Outcome, u64) {
@@ -74,6 +74,7 @@ async fn what_takes_longer_than_allowed_is_late() {
     let bench = Bench::start().await;
     let target = format!("ws://{}", bench.address);
     // Nothing is shown in no time at all.
-    let outcome = bench.play("late", "chat", &target, "--pairs 1 --rate 50 --messages 50 --late-ms 0").await;
+    let outcome =
+        bench.play("late", "chat", &target, "--pairs 1 --rate 50 --messages 50 --late-ms 0 --aftermath 0").await;
     assert_eq!((outcome.code, outcome.count("late")), (1, 50), "{}", outcome.said);
 }

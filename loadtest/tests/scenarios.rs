@@ -42,7 +42,7 @@ async fn slow_readers_are_shown_everything() {
 async fn a_soak_says_what_grows() {
     let bench = Bench::start().await;
     let target = format!("ws://{}", bench.address);
-    let arguments = "--pairs 8 --rate 40 --seconds 26 --storm-every 10 --cuts 1";
+    let arguments = "--pairs 8 --rate 40 --seconds 14 --storm-every 5 --cuts 1";
     let outcome = bench.play("soak", "soak", &target, arguments).await;
     outcome.assert_passed();
     assert!(outcome.said.contains("ms more in an hour"), "{}", outcome.said);
@@ -68,7 +68,7 @@ async fn a_long_conversation_is_made_once_and_read() {
 async fn parts_of_a_run_add_up_and_runs_compare() {
     let bench = Bench::start().await;
     let target = format!("ws://{}", bench.address);
-    let part = |number| format!("--pairs 6 --rate 60 --messages 150 --random-seed 5 --shard {number}/2");
+    let part = |number| format!("--pairs 6 --rate 60 --messages 150 --aftermath 1 --random-seed 5 --shard {number}/2");
     let (one, two) = (part(1), part(2));
     let parts = tokio::join!(bench.play("one", "chat", &target, &one), bench.play("two", "chat", &target, &two));
     parts.0.assert_passed();
@@ -87,7 +87,7 @@ async fn parts_of_a_run_add_up_and_runs_compare() {
     let (code, said) = run(&["compare".to_owned(), path("one.json"), path("two.json")]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("due to shown, 99 %, ms") && said.contains("ratio"), "{said}");
-    let other = bench.play("other", "chat", &target, "--pairs 2 --rate 60 --messages 30").await;
+    let other = bench.play("other", "chat", &target, "--pairs 2 --rate 60 --messages 30 --aftermath 0").await;
     other.assert_passed();
     let (code, said) = run(&["merge".to_owned(), path("one.json"), path("other.json")]).await;
     assert_eq!(code, 2, "{said}");

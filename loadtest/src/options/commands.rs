@@ -31,6 +31,11 @@ fn chat() -> Command {
         .arg(number("within-ms", "0", "99 of 100 are shown within so long, or it is a failure; 0: no matter"))
         .arg(number("cuts", "0", "Clients per second that lose their connection and come back"))
         .arg(number("patience", "90", "Seconds without any progress after which what is missing counts as missing"))
+        .arg(number(
+            "aftermath",
+            "5",
+            "Seconds that clients go on after the last message, so that one shown twice is seen",
+        ))
         .arg(flag("needs-in-flight", "Fail if no send was in flight whenever a connection was lost"))
         .arg(
             Arg::new("at")

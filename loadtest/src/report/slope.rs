@@ -6,7 +6,7 @@ use crate::watch::Point;
 /// The share of a run, at its beginning, in which caches fill: it is left out.
 const WARM_UP_SHARE: f64 = 0.2;
 /// Fewer points say nothing.
-const POINTS_MIN: usize = 20;
+const POINTS_MIN: usize = 10;
 
 /// Bounds of growth in an hour; 0 is none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +85,7 @@ mod tests {
         let points: Vec<_> = (0..200).map(|index| (f64::from(index), noisy(index))).collect();
         let slope = line_through(&points).unwrap();
         assert!((slope - 3.0).abs() < 0.05, "{slope}");
-        assert_eq!(line_through(&points[..10]), None);
+        assert_eq!(line_through(&points[..9]), None);
     }
 
     #[test]

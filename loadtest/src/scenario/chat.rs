@@ -20,9 +20,6 @@ use crate::sizes::Sizes;
 use crate::watch::say;
 use crate::world::{World, get as now};
 
-/// How long clients go on after the last message, so that one that is shown twice is seen.
-const AFTERMATH: Duration = Duration::from_secs(5);
-
 /// What to play.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -36,6 +33,7 @@ pub(crate) struct Options {
     within_ms: u64,
     cuts: u64,
     patience: Duration,
+    aftermath: Duration,
     needs_in_flight: bool,
     events: Vec<Planned>,
 }
@@ -61,6 +59,7 @@ impl Options {
             within_ms: get(matches, "within-ms"),
             cuts: get(matches, "cuts"),
             patience: Duration::from_secs(get(matches, "patience")),
+            aftermath: Duration::from_secs(get(matches, "aftermath")),
             needs_in_flight: matches.get_flag("needs-in-flight"),
             events: read_all(matches, "at")?,
         })
@@ -92,7 +91,7 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
     let seconds = chatter.elapsed().as_secs_f64();
     let shown = reach("received", &world.counters.shown, sent * times, options.patience).await;
     acked.and(shown).unwrap_or_else(|missing| say(&missing.to_string()));
-    tokio::time::sleep(AFTERMATH).await;
+    tokio::time::sleep(options.aftermath).await;
 
     let account = pairs::account(&world, chatter.writers, all.screens).await?;
     Ok(find(options, &world, account, &events, seconds))
