@@ -1,5 +1,5 @@
-//! What messages say: in which run, who, the how-manieth, when it was due, noise, and a sum over all of it, so that whoever receives
-//! one can tell whether it is whole and how long it took.
+//! What messages say: in which run, who, the how-manieth, when it was due, noise, and a sum over all of it, so that whoever
+//! receives one can tell whether it is whole and how long it took.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -174,7 +174,7 @@ impl Mind {
         }
         let saying = Saying::read(&heard.text).filter(|saying| saying.sender == heard.from);
         match saying {
-            // Somebody of an earlier run said it: a client without a cursor is shown what was said just before it came.
+            // It is of an earlier run: a client without a cursor is shown what was said just before it came.
             Some(saying) if saying.run != self.run => News::None,
             saying => News::Shown(heard, saying),
         }
