@@ -8,6 +8,8 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::watch::say;
+
 /// A command and when to run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Planned {
@@ -18,7 +20,7 @@ pub(crate) struct Planned {
 /// What became of one.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Event {
-    percent: u64,
+    pub(crate) percent: u64,
     command: String,
     /// Sends without an acknowledgement when it began.
     unacknowledged: u64,
@@ -52,7 +54,8 @@ impl Plan {
     /// Begins what is due now that `percent` of the messages are sent.
     pub(crate) fn pass(&mut self, percent: u64, unacknowledged: u64) {
         while let Some(due) = self.planned.pop_if(|next| next.percent <= percent) {
-            println!("at {} %, with {unacknowledged} sends without an answer: {}", due.percent, due.command);
+            let Planned { percent, command } = &due;
+            say(&format!("at {percent} %, with {unacknowledged} sends without an answer: {command}"));
             self.begun.push(tokio::spawn(run(due, unacknowledged)));
         }
     }

@@ -1,9 +1,10 @@
-//! The frames of the native door, as a client writes and reads them. The protocol: `docs/protocol.md`.
+//! What clients say and hear, the same whatever door they use; and how the native door writes it. The protocol:
+//! `docs/protocol.md`.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Message, Seq, UserId};
+use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Seq, UserId};
 
 /// What a client says.
 #[derive(Debug, Serialize)]
@@ -22,6 +23,12 @@ pub(crate) enum Ask<'a> {
         key: &'a ClientKey,
         text: &'a str,
     },
+    History {
+        conversation: ConversationId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<Seq>,
+        limit: u64,
+    },
     Ping {},
 }
 
@@ -37,14 +44,16 @@ pub(crate) struct Resume {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Answer {
     Welcome {
-        as_of: AsOf,
+        #[serde(default)]
+        as_of: Option<AsOf>,
     },
     Sent {
         key: ClientKey,
         conversation: ConversationId,
         seq: Seq,
     },
-    Message(Message),
+    Message(Heard),
+    History(Page),
     Error(Fault),
     Reconnect {
         after_ms: u64,
@@ -54,6 +63,22 @@ pub(crate) enum Answer {
     },
     #[serde(other)]
     Other,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Heard {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: Seq,
+    pub(crate) from: UserId,
+    pub(crate) text: String,
+}
+
+/// A page of history.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Heard>,
+    pub(crate) more: bool,
 }
 
 /// Why a request was not done.

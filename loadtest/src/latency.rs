@@ -1,20 +1,55 @@
-//! How long messages took from the moment they were due, not from when they were sent: a queue in the load generator
-//! or in front of a slow node counts.
+//! How long things took from the moment they were due, not from when they were begun: a queue in the load generator or
+//! in front of a slow node counts.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
 use tokio::time::Instant;
 
-/// A longer one counts as this long.
-const LATENCY_MICROS_MAX: u64 = 600_000_000;
+use crate::distribution::Distribution;
 
-/// All latencies of a run, by its phases.
+/// A longer one counts as this long.
+pub(crate) const LATENCY_MICROS_MAX: u64 = 600_000_000;
+/// Significant digits of what is kept in a timeline, of which there are hundreds.
+const TIMELINE_DIGITS: u8 = 2;
+const DIGITS: u8 = 3;
+
+/// What takes time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// A message: from when it was due until a device showed it.
+    Shown,
+    /// A message: from when it was due until it was acknowledged.
+    Acked,
+    /// A message: from when it was due until its client was told to send it. What this tool costs.
+    Begun,
+    /// Opening a connection.
+    Connected,
+    /// From the open connection until its client is let in.
+    Welcomed,
+    /// A connection: from when it was due until its client is let in.
+    Arrived,
+    /// A message for somebody who reads slowly: from when it was due until it was shown.
+    Slowly,
+    /// A page of history.
+    Page,
+    /// From a lost connection until everything missed was shown.
+    Back,
+}
+
+/// All latencies of a run.
 pub(crate) struct Latencies {
     began: Instant,
+    all: Mutex<All>,
+}
+
+struct All {
+    /// One for each span but `Shown`, which has its phases.
+    spans: [Histogram<u64>; Span::ALL.len()],
     /// Never empty; each begins after the one before it.
-    phases: Mutex<Vec<Phase>>,
+    phases: Vec<Phase>,
+    /// What was shown since it was last asked for.
+    interval: Histogram<u64>,
 }
 
 /// A stretch of a run: the messages that were due in it.
@@ -24,32 +59,53 @@ struct Phase {
     shown: Histogram<u64>,
 }
 
-/// The usual percentiles, in milliseconds.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Percentiles {
-    pub(crate) count: u64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p90_ms: f64,
-    pub(crate) p99_ms: f64,
-    pub(crate) p999_ms: f64,
-    pub(crate) max_ms: f64,
+impl Span {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Shown,
+        Self::Acked,
+        Self::Begun,
+        Self::Connected,
+        Self::Welcomed,
+        Self::Arrived,
+        Self::Slowly,
+        Self::Page,
+        Self::Back,
+    ];
+
+    /// As people and programs read it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Shown => "due to shown",
+            Self::Acked => "due to acknowledged",
+            Self::Begun => "due to begun",
+            Self::Connected => "connecting",
+            Self::Welcomed => "being let in",
+            Self::Arrived => "due to let in",
+            Self::Slowly => "due to shown, to slow readers",
+            Self::Page => "a page of history",
+            Self::Back => "back and caught up",
+        }
+    }
 }
 
 impl Latencies {
     /// # Errors
     /// If a histogram cannot be made: a defect.
     pub(crate) fn begin() -> Result<Self, hdrhistogram::CreationError> {
-        let shown = Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3)?;
-        let phases = Mutex::new(vec![Phase { name: "before", from_micros: 0, shown }]);
-        Ok(Self { began: Instant::now(), phases })
+        let shown = Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, DIGITS)?;
+        let spans = std::array::from_fn(|_| Histogram::new_from(&shown));
+        let interval = Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, TIMELINE_DIGITS)?;
+        let phases = vec![Phase { name: "before", from_micros: 0, shown }];
+        Ok(Self { began: Instant::now(), all: Mutex::new(All { spans, phases, interval }) })
     }
 
-    /// Begins a phase: what is due from now on counts in it. The first one is called "before".
+    /// What was due before counts in the phase before, what is due from now on counts in it. The first one is called
+    /// "before".
     pub(crate) fn enter(&self, name: &'static str) {
         let from_micros = self.micros(Instant::now());
-        let mut phases = self.phases();
-        let shown = Histogram::new_from(&phases[0].shown);
-        phases.push(Phase { name, from_micros, shown });
+        let mut all = self.all();
+        let shown = Histogram::new_from(&all.phases[0].shown);
+        all.phases.push(Phase { name, from_micros, shown });
     }
 
     /// Microseconds since the run began.
@@ -57,44 +113,49 @@ impl Latencies {
         u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// A message that was due then is shown now.
-    pub(crate) fn shown(&self, due_micros: u64) {
-        let took = self.micros(Instant::now()).saturating_sub(due_micros);
-        let mut phases = self.phases();
-        if let Some(phase) = phases.iter_mut().rfind(|phase| phase.from_micros <= due_micros) {
+    /// A message that was due then is shown, so many microseconds later.
+    pub(crate) fn shown(&self, due_micros: u64, took: u64) {
+        let mut all = self.all();
+        all.interval.saturating_record(took);
+        if let Some(phase) = all.phases.iter_mut().rfind(|phase| phase.from_micros <= due_micros) {
             phase.shown.saturating_record(took);
         }
     }
 
-    /// Over all phases.
-    pub(crate) fn percentiles(&self) -> Percentiles {
-        let phases = self.phases();
-        let mut all = Histogram::new_from(&phases[0].shown);
-        phases.iter().for_each(|phase| all += &phase.shown);
-        Percentiles::of(&all)
+    pub(crate) fn record(&self, span: Span, micros: u64) {
+        self.all().spans[span as usize].saturating_record(micros);
     }
 
-    /// Phase by phase, in their order.
-    pub(crate) fn by_phase(&self) -> Vec<(&'static str, Percentiles)> {
-        self.phases().iter().map(|phase| (phase.name, Percentiles::of(&phase.shown))).collect()
+    /// Something that began then is done now.
+    pub(crate) fn took(&self, span: Span, began: Instant) {
+        self.record(span, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
 
-    fn phases(&self) -> MutexGuard<'_, Vec<Phase>> {
-        self.phases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Percentiles {
-    fn of(shown: &Histogram<u64>) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-        let ms = |quantile: f64| shown.value_at_quantile(quantile) as f64 / 1_000.0;
-        Self {
-            count: shown.len(),
-            p50_ms: ms(0.5),
-            p90_ms: ms(0.9),
-            p99_ms: ms(0.99),
-            p999_ms: ms(0.999),
-            max_ms: ms(1.0),
+    /// All phases together.
+    pub(crate) fn of(&self, span: Span) -> Distribution {
+        let all = self.all();
+        if span != Span::Shown {
+            return Distribution::of(&all.spans[span as usize]);
         }
+        let mut shown = Histogram::new_from(&all.phases[0].shown);
+        all.phases.iter().for_each(|phase| shown += &phase.shown);
+        Distribution::of(&shown)
+    }
+
+    /// What was shown, phase by phase, in their order.
+    pub(crate) fn by_phase(&self) -> Vec<(&'static str, Distribution)> {
+        self.all().phases.iter().map(|phase| (phase.name, Distribution::of(&phase.shown))).collect()
+    }
+
+    /// What was shown since this was last asked.
+    pub(crate) fn take_interval(&self) -> Distribution {
+        let mut all = self.all();
+        let taken = Distribution::of(&all.interval);
+        all.interval.reset();
+        taken
+    }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,21 +1,38 @@
 //! Plays many Switchboard clients against real nodes, and judges what was lost, doubled or reordered.
 //!
 //! Exit code 0: nothing was; 1: something was, or a limit was passed; 2: the run could not be made.
+//!
+//! Of the server's code it uses the wire: ids and encodings. What it knows of the protocols it has from their documents.
 
+mod arrivals;
+mod chance;
 mod client;
+mod distribution;
+mod door;
 mod events;
 mod frames;
 mod judge;
 mod latency;
 mod options;
+mod people;
 mod report;
 mod saying;
 mod scenario;
-mod token;
+mod sizes;
+mod watch;
+mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use scenario::{chat, idle, outage, slow};
+use clap::ArgMatches;
+
+use options::Common;
+use report::{Findings, Report};
+use scenario::{chat, connect, history, idle, outage, slow, slow_reader, soak, storm};
+use watch::Watch;
+use world::World;
 
 /// Why a run could not be made or went wrong: one sentence.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -32,16 +49,59 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what was asked for; answers whether it passed.
-fn run(matches: &clap::ArgMatches) -> Result<bool, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match matches.subcommand() {
-            Some(("chat", options)) => chat::run(&chat::Options::of(options)?).await,
-            Some(("outage", options)) => outage::run(&outage::Options::of(options)?).await,
-            Some(("slow-reader", options)) => slow::run(&slow::Options::of(options)?).await,
-            Some(("idle", options)) => idle::run(&idle::Options::of(options)?).await,
-            _ => Err("there is no such scenario: see --help".into()),
+/// Does what was asked for; answers whether it passed.
+fn run(matches: &ArgMatches) -> Result<bool, Fault> {
+    let path = |matches: &ArgMatches, name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+    match matches.subcommand() {
+        Some(("check", options)) => scenario::check::run(&path(options, "file"), options.get_one("late-ms").copied()),
+        Some(("table", options)) => {
+            let commit = options.get_one::<String>("commit").map_or("unknown", String::as_str);
+            print!("{}", report::document(&path(options, "directory"), commit)?);
+            Ok(true)
         }
-    })
+        Some(("compare", options)) => {
+            print!("{}", report::compare(&path(options, "first"), &path(options, "second"))?);
+            Ok(true)
+        }
+        Some(("merge", options)) => {
+            let files: Vec<_> = options.get_many::<PathBuf>("files").into_iter().flatten().cloned().collect();
+            let mut merged = report::merge(&files)?;
+            if let Some(title) = options.get_one::<String>("title") {
+                merged.title.clone_from(title);
+            }
+            merged.publish(&report::Outputs::of(options))?;
+            Ok(merged.passed)
+        }
+        Some((scenario, options)) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(play(&Common::of(scenario, options)?, options))
+        }
+        None => Err("name a scenario: see --help".into()),
+    }
+}
+
+/// Plays a scenario while somebody watches, and reports.
+async fn play(common: &Common, matches: &ArgMatches) -> Result<bool, Fault> {
+    let world = common.world()?;
+    let watch = Watch::begin(world.clone(), common.watched.clone());
+    let findings = perform(common, matches, world.clone()).await;
+    let seen = watch.end().await;
+    let report = Report::new(common, &world, seen, findings?);
+    report.publish(&common.outputs)?;
+    Ok(report.passed)
+}
+
+async fn perform(common: &Common, matches: &ArgMatches, world: Arc<World>) -> Result<Findings, Fault> {
+    match common.scenario.as_str() {
+        "chat" => chat::run(&chat::Options::of(common, matches)?, world).await,
+        "connect" => connect::run(&connect::Options::of(common, matches)?, world).await,
+        "storm" => storm::run(&storm::Options::of(common, matches)?, world).await,
+        "slow" => slow::run(&slow::Options::of(common, matches)?, world).await,
+        "soak" => soak::run(&soak::Options::of(common, matches)?, world).await,
+        "history" => history::run(&history::Options::of(common, matches)?, world).await,
+        "outage" => outage::run(&outage::Options::of(common, matches)?, world).await,
+        "slow-reader" => slow_reader::run(&slow_reader::Options::of(matches)?, world).await,
+        "idle" => idle::run(&idle::Options::of(matches)?, world).await,
+        other => Err(format!("there is no scenario {other}: see --help").into()),
+    }
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use switchboard::model::limits::CURSORS_MAX;
-use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Message, Seq, UserId};
+use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Seq};
 use tokio::time::Instant;
 
+use super::link::Thread;
 use super::outgoing::{Outgoing, Queue};
 use super::place::Place;
-use crate::frames::{Answer, Fault, Resume};
-use crate::judge::{Ack, Shown, Testimony};
+use crate::frames::{Answer, Fault, Heard, Page, Resume};
+use crate::judge::Device;
 use crate::saying::{Saying, number_of};
 
 /// Sends of one client without an answer at the same time. Below the number at which a node stops reading.
@@ -21,44 +22,59 @@ const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// A client's memory. Outlives its connections.
 #[derive(Debug)]
 pub(crate) struct Mind {
-    me: UserId,
+    me: Device,
+    run: u32,
+    thread: Option<Thread>,
     as_of: Option<AsOf>,
     places: HashMap<ConversationId, Place>,
     queues: HashMap<ConversationId, Queue>,
     in_flight: usize,
-    testimony: Testimony,
     /// How often each code came.
     refusals: BTreeMap<&'static str, u64>,
 }
 
 /// What a frame asks of the connection, or tells whoever watches.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum News {
     None,
     Welcome,
     /// An own message is stored.
-    Acked(u64),
-    /// Somebody's message appeared.
-    Shown(Saying),
+    Acked {
+        talk: ConversationId,
+        number: u64,
+        seq: Seq,
+        /// When it was due, if it waited for that.
+        due: Option<u64>,
+    },
+    /// Somebody's message appeared; none if it says what nobody wrote.
+    Shown(Heard, Option<Saying>),
+    /// A page of history.
+    Page(Page),
     /// Connect again, after this.
     Reconnect(Duration),
 }
 
 impl Mind {
-    pub(crate) fn new(me: UserId) -> Self {
+    pub(crate) fn new(me: Device, run: u32) -> Self {
         Self {
             me,
+            run,
+            thread: None,
             as_of: None,
             places: HashMap::new(),
             queues: HashMap::new(),
             in_flight: 0,
-            testimony: Testimony::default(),
             refusals: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn user(&self) -> &UserId {
+    pub(crate) fn device(&self) -> &Device {
         &self.me
+    }
+
+    /// What the Socket.IO door knows it by.
+    pub(crate) fn thread(&self) -> Option<Thread> {
+        self.thread.clone()
     }
 
     /// Where it left off, if it was here before: the first part for `hello`, the others for a `resume` each.
@@ -84,12 +100,8 @@ impl Mind {
     }
 
     /// A message to send, after those before it.
-    pub(crate) fn send(&mut self, to: UserId, key: ClientKey, text: String, now: Instant) {
-        let talk = ConversationId::direct(&self.me, &to);
-        if let Some(number) = number_of(&key) {
-            self.testimony.sent.push((talk, number));
-        }
-        self.queues.entry(talk).or_insert_with(|| Queue::new(now)).push(to, key, text);
+    pub(crate) fn send(&mut self, send: Outgoing, now: Instant) {
+        self.queues.entry(send.talk).or_insert_with(|| Queue::new(now)).push(send);
     }
 
     /// The next send to write now, if any.
@@ -112,7 +124,7 @@ impl Mind {
     pub(crate) fn hear(&mut self, answer: Answer, now: Instant) -> News {
         match answer {
             Answer::Welcome { as_of } => {
-                self.as_of = Some(as_of);
+                self.as_of = as_of.or(self.as_of);
                 News::Welcome
             }
             Answer::Pong { as_of } => {
@@ -121,6 +133,7 @@ impl Mind {
             }
             Answer::Sent { key, conversation, seq } => self.on_sent(&key, conversation, seq),
             Answer::Message(message) => self.on_message(message),
+            Answer::History(page) => News::Page(page),
             Answer::Error(fault) => self.on_error(fault, now),
             Answer::Reconnect { after_ms } => News::Reconnect(Duration::from_millis(after_ms)),
             Answer::Other => News::None,
@@ -128,42 +141,43 @@ impl Mind {
     }
 
     /// The connection is lost. Answers how many sends were in flight.
-    pub(crate) fn connection_lost(&mut self) -> u64 {
+    pub(crate) fn connection_lost(&mut self, thread: Option<Thread>) -> u64 {
         self.in_flight = 0;
+        self.thread = thread;
         self.queues.values_mut().map(Queue::connection_lost).sum()
     }
 
-    /// Everything it saw, and how often which code came.
-    pub(crate) fn into_testimony(self) -> (Testimony, BTreeMap<&'static str, u64>) {
-        (self.testimony, self.refusals)
+    /// How often which code came.
+    pub(crate) fn into_refusals(self) -> BTreeMap<&'static str, u64> {
+        self.refusals
     }
 
     fn on_sent(&mut self, key: &ClientKey, conversation: ConversationId, seq: Seq) -> News {
         self.places.entry(conversation).or_default().sent(seq);
         let Some(number) = number_of(key) else { return News::None };
-        self.testimony.acks.push(Ack { conversation, number, seq });
-        if self.settle(conversation, key) { News::Acked(number) } else { News::None }
+        News::Acked { talk: conversation, number, seq, due: self.settle(conversation, key) }
     }
 
-    /// A send has its answer for good. Answers whether it waited for one.
-    fn settle(&mut self, conversation: ConversationId, key: &ClientKey) -> bool {
-        let waited = self.queues.get_mut(&conversation).is_some_and(|queue| queue.answered(key));
-        self.in_flight = self.in_flight.saturating_sub(usize::from(waited));
-        waited
+    /// A send has its answer for good. Answers when it was due, if it waited for one.
+    fn settle(&mut self, conversation: ConversationId, key: &ClientKey) -> Option<u64> {
+        let settled = self.queues.get_mut(&conversation)?.answered(key)?;
+        self.in_flight = self.in_flight.saturating_sub(1);
+        Some(settled.due_micros)
     }
 
-    /// What is new is shown. What is not new ought not to come: it is shown as well, so that the judge sees it. Own
-    /// messages may come again by another way, since an answer can be lost with its connection.
-    fn on_message(&mut self, message: Message) -> News {
-        let Message { conversation, seq, sender, text, .. } = message;
-        self.places.entry(conversation).or_default().message(seq);
-        if sender == self.me {
+    /// What is new is shown. What is not new ought not to come: it is shown as well, so that the judge sees it. The device
+    /// that wrote a message may get it again by another way, since an answer can be lost with its connection.
+    fn on_message(&mut self, heard: Heard) -> News {
+        self.places.entry(heard.conversation).or_default().message(heard.seq);
+        if self.me.number == 1 && heard.from == self.me.user {
             return News::None;
         }
-        let saying = Saying::read(&text).filter(|saying| saying.sender == sender);
-        let number = saying.as_ref().map(|saying| saying.number);
-        self.testimony.shown.push(Shown { conversation, seq, sender, number });
-        saying.map_or(News::None, News::Shown)
+        let saying = Saying::read(&heard.text).filter(|saying| saying.sender == heard.from);
+        match saying {
+            // It is of an earlier run: a client without a cursor is shown what was said just before it came.
+            Some(saying) if saying.run != self.run => News::None,
+            saying => News::Shown(heard, saying),
+        }
     }
 
     fn on_error(&mut self, fault: Fault, now: Instant) -> News {

@@ -4,15 +4,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use switchboard::model::{ClientKey, UserId};
+use switchboard::model::{ClientKey, ConversationId, UserId};
 use tokio::time::Instant;
 
 /// One send.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) to: UserId,
+    pub(crate) talk: ConversationId,
     pub(crate) key: ClientKey,
     pub(crate) text: String,
+    /// When it was due, in microseconds after the run began.
+    pub(crate) due_micros: u64,
     state: State,
 }
 
@@ -21,6 +24,12 @@ enum State {
     Waiting,
     Written,
     Refused,
+}
+
+impl Outgoing {
+    pub(crate) fn new(to: UserId, talk: ConversationId, key: ClientKey, text: String, due_micros: u64) -> Self {
+        Self { to, talk, key, text, due_micros, state: State::Waiting }
+    }
 }
 
 /// The sends of one conversation.
@@ -35,8 +44,8 @@ impl Queue {
         Self { sends: VecDeque::new(), not_before: now }
     }
 
-    pub(crate) fn push(&mut self, to: UserId, key: ClientKey, text: String) {
-        self.sends.push_back(Outgoing { to, key, text, state: State::Waiting });
+    pub(crate) fn push(&mut self, send: Outgoing) {
+        self.sends.push_back(send);
     }
 
     /// The next send to write, if one may be written now. It then waits for its answer.
@@ -55,14 +64,12 @@ impl Queue {
         (waits && !self.is_held_up()).then_some(self.not_before)
     }
 
-    /// A send was answered for good; answers whether it waited for that.
-    pub(crate) fn answered(&mut self, key: &ClientKey) -> bool {
+    /// A send was answered for good; it, if it waited for that.
+    pub(crate) fn answered(&mut self, key: &ClientKey) -> Option<Outgoing> {
         let found = self.sends.iter().position(|send| send.key == *key);
-        if let Some(index) = found {
-            self.sends.remove(index);
-        }
+        let answered = found.and_then(|index| self.sends.remove(index));
         self.begin_again_if_all_answered();
-        found.is_some()
+        answered
     }
 
     /// A send was refused for now. It comes back after `wait`, and only when all others are answered as well.
@@ -104,9 +111,14 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::new(now);
         for key in keys {
-            queue.push("bob".parse().unwrap(), key.parse().unwrap(), String::new());
+            queue.push(send(key.parse().unwrap()));
         }
         (queue, now)
+    }
+
+    fn send(key: ClientKey) -> Outgoing {
+        let talk = ConversationId::from_bytes([1; 16]);
+        Outgoing::new("bob".parse().unwrap(), talk, key, String::new(), 0)
     }
 
     fn written(queue: &mut Queue, now: Instant) -> Vec<String> {
@@ -117,9 +129,9 @@ mod tests {
     fn after_a_refusal_nothing_is_written_until_all_are_answered_and_then_all_in_order() {
         let (mut queue, now) = queue(&["1", "2", "3"]);
         assert_eq!(written(&mut queue, now), ["1", "2", "3"]);
-        queue.push("bob".parse().unwrap(), "4".parse().unwrap(), String::new());
+        queue.push(send("4".parse().unwrap()));
         queue.refused(&"2".parse().unwrap(), now, Duration::from_secs(1));
-        assert!(queue.answered(&"1".parse().unwrap()));
+        assert!(queue.answered(&"1".parse().unwrap()).is_some());
         assert_eq!(written(&mut queue, now + Duration::from_secs(2)), [""; 0], "3 is not answered yet");
         queue.refused(&"3".parse().unwrap(), now, Duration::ZERO);
         assert_eq!(written(&mut queue, now), [""; 0], "a second was asked for");
@@ -131,7 +143,7 @@ mod tests {
     fn a_lost_connection_brings_everything_back_in_order() {
         let (mut queue, now) = queue(&["1", "2"]);
         assert_eq!(written(&mut queue, now), ["1", "2"]);
-        queue.push("bob".parse().unwrap(), "3".parse().unwrap(), String::new());
+        queue.push(send("3".parse().unwrap()));
         assert_eq!(queue.connection_lost(), 2);
         assert_eq!(written(&mut queue, now), ["1", "2", "3"]);
     }

@@ -1,163 +1,144 @@
-//! Pairs talk, both ways, across nodes, while the cluster is hurt; then every message is accounted for.
+//! Pairs talk, both ways, across nodes, perhaps while the cluster is hurt; then every message is accounted for.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use serde::Serialize;
+use serde_json::json;
 
-use super::pairs::{self, Account};
+use super::pairs::{self, Account, Crowd};
 use super::reach;
-use super::talk::{Pace, Writer};
+use super::talk::{Chatter, Manner};
 use crate::Fault;
-use crate::client::{Order, World};
+use crate::client::Order;
 use crate::events::{Event, Plan, Planned};
-use crate::judge::Verdict;
-use crate::latency::Percentiles;
-use crate::options::{Common, get};
-use crate::report::{Table, publish};
-
-/// How long clients go on after the last message, so that one that is shown twice is seen.
-const AFTERMATH: Duration = Duration::from_secs(5);
+use crate::latency::Span;
+use crate::options::{Common, get, read, read_all};
+use crate::report::Findings;
+use crate::sizes::Sizes;
+use crate::watch::say;
+use crate::world::{World, get as now};
 
 /// What to play.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     common: Common,
-    pairs: u64,
+    crowd: Crowd,
+    manner: Manner,
     messages: u64,
-    rate: u64,
+    answers: u64,
+    think: Sizes,
     at_least: u64,
+    within_ms: u64,
     cuts: u64,
     patience: Duration,
+    aftermath: Duration,
     needs_in_flight: bool,
     events: Vec<Planned>,
 }
 
 impl Options {
-    pub(crate) fn of(matches: &ArgMatches) -> Result<Self, Fault> {
-        let events = matches.get_many::<String>("at").into_iter().flatten().map(|event| event.parse());
+    pub(crate) fn of(common: &Common, matches: &ArgMatches) -> Result<Self, Fault> {
+        let manner = Manner::of(common, matches)?;
+        let seconds = get(matches, "seconds");
+        let messages = match seconds {
+            0 => common.shard.part(get(matches, "messages").max(1)),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
+            seconds => (manner.rate * Duration::from_secs(seconds).as_secs_f64()).ceil() as u64,
+        };
+        let crowd = Crowd::of(get(matches, "pairs"), read(matches, "placement")?);
         Ok(Self {
-            common: Common::of(matches)?,
-            pairs: get(matches, "pairs").max(1),
-            messages: get(matches, "messages").max(1),
-            rate: get(matches, "rate"),
+            common: common.clone(),
+            crowd: Crowd { devices: u32::try_from(get(matches, "devices"))?.max(1), ..crowd },
+            manner,
+            messages,
+            answers: get(matches, "answers"),
+            think: read(matches, "think-ms")?,
             at_least: get(matches, "at-least"),
+            within_ms: get(matches, "within-ms"),
             cuts: get(matches, "cuts"),
             patience: Duration::from_secs(get(matches, "patience")),
+            aftermath: Duration::from_secs(get(matches, "aftermath")),
             needs_in_flight: matches.get_flag("needs-in-flight"),
-            events: events.collect::<Result<_, _>>()?,
+            events: read_all(matches, "at")?,
         })
     }
 }
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    passed: bool,
-    #[serde(flatten)]
-    verdict: Verdict,
-    /// From the first message until the last one was acknowledged.
-    seconds: f64,
-    acked_per_second: f64,
-    /// Connections that were lost without the client's doing, and the sends that were in flight on them.
-    connections_lost: u64,
-    in_flight_at_loss: u64,
-    reconnects: u64,
-    refusals: BTreeMap<&'static str, u64>,
-    latency: Percentiles,
-    events: Vec<Event>,
-}
-
-/// Plays it; answers whether all is well.
-pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
-    let world = options.common.world()?;
-    let mut writers = pairs::gather(&world, options.pairs).await?;
+/// Plays it.
+pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
+    let all = options.crowd.gather(&options.common, &world).await?;
     let mut plan = Plan::new(options.events.clone());
+    world.counters.planned.store(options.messages, Ordering::Relaxed);
 
-    let pace = Pace::begin(options.rate);
+    let mut chatter = Chatter::begin(all.writers, &options.manner);
+    if options.answers > 0 {
+        chatter.answer(&world, options.answers, options.think.clone());
+    }
     for index in 0..options.messages {
-        let due = pace.wait_for(index).await;
-        plan.pass(index * 100 / options.messages, unacknowledged(&world));
-        cut_somebody_if_due(options, index, &writers).await;
-        let writer = pairs::some(&writers);
-        let partner = pairs::partner(&writers, writer);
-        writers[writer].write(&world, &partner, due).await?;
+        plan.pass(index * 100 / options.messages, world.counters.unacknowledged());
+        cut_somebody_if_due(options, index, &mut chatter).await;
+        chatter.next(&world).await?;
     }
+    // Every device of the other one shows each, and perhaps every other device of the writer.
+    let devices = u64::from(options.crowd.devices);
+    let times = if world.door.echoes() { 2 * devices - 1 } else { devices };
+    chatter.finish(&world, times, options.patience).await?;
     let events = plan.finish().await;
-    let acked = reach("acknowledged", &world.counters.acked, options.messages, options.patience).await;
-    let seconds = pace.elapsed().as_secs_f64();
-    let shown = reach("received", &world.counters.shown, options.messages, options.patience).await;
-    acked.and(shown).unwrap_or_else(|missing| println!("{missing}"));
-    tokio::time::sleep(AFTERMATH).await;
+    let sent = now(&world.counters.ordered);
+    let acked = reach("acknowledged", &world.counters.acked, sent, options.patience).await;
+    let seconds = chatter.elapsed().as_secs_f64();
+    let shown = reach("received", &world.counters.shown, sent * times, options.patience).await;
+    acked.and(shown).unwrap_or_else(|missing| say(&missing.to_string()));
+    tokio::time::sleep(options.aftermath).await;
 
-    let outcome = account(options, &world, writers, events, seconds).await;
-    publish(&options.common, &outcome.table(), &outcome, outcome.passed)?;
-    Ok(outcome.passed)
+    let account = pairs::account(&world, chatter.writers, all.screens).await?;
+    Ok(find(options, &world, account, &events, seconds))
 }
 
-async fn cut_somebody_if_due(options: &Options, message: u64, writers: &[Writer]) {
-    let is_due = |message: u64| message * options.cuts / options.rate.max(1);
+async fn cut_somebody_if_due(options: &Options, message: u64, chatter: &mut Chatter) {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
+    let rate = options.manner.rate.ceil().max(1.0) as u64;
+    let is_due = |message: u64| message * options.cuts / rate;
     if message > 0 && is_due(message) > is_due(message - 1) {
-        writers[pairs::some(writers)].client.order(Order::Cut).await;
+        let somebody = chatter.somebody();
+        chatter.writers[somebody].client.order(Order::Cut).await;
     }
 }
 
-fn unacknowledged(world: &World) -> u64 {
-    let counters = &world.counters;
-    counters.ordered.load(Ordering::Relaxed).saturating_sub(counters.acked.load(Ordering::Relaxed))
-}
-
-async fn account(options: &Options, world: &World, writers: Vec<Writer>, events: Vec<Event>, seconds: f64) -> Outcome {
-    let Account { verdict, refusals, reconnects, losses, in_flight_at_loss } = pairs::account(writers).await;
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let acked_per_second = verdict.acked as f64 / seconds;
-    #[expect(clippy::cast_precision_loss, reason = "a rate is far below 2^52")]
-    let is_fast = acked_per_second >= options.at_least as f64;
-    let was_hurt = !options.needs_in_flight || in_flight_at_loss > 0;
-    let passed = verdict.is_clean() && is_fast && was_hurt && events.iter().all(|event| event.succeeded);
-    Outcome {
-        passed,
-        verdict,
-        seconds,
-        acked_per_second,
-        connections_lost: losses,
-        in_flight_at_loss,
-        reconnects,
-        refusals,
-        latency: world.latencies.percentiles(),
-        events,
+#[expect(clippy::cast_precision_loss, reason = "rates and bounds are far below 2^52")]
+fn find(options: &Options, world: &World, account: Account, events: &[Event], seconds: f64) -> Findings {
+    let Account { verdict, refusals, reconnects, losses, in_flight_at_loss } = account;
+    let acked_per_second = verdict.acked as f64 / seconds.max(0.001);
+    let mut findings = Findings::judged(verdict);
+    findings.demand(
+        acked_per_second >= options.at_least as f64,
+        format!("{acked_per_second:.0} acknowledged per second, and not {}", options.at_least),
+    );
+    findings
+        .demand(!options.needs_in_flight || in_flight_at_loss > 0, "nothing was in flight when connections were lost");
+    for event in events.iter().filter(|event| !event.succeeded) {
+        findings.demand(false, format!("the command at {} % failed", event.percent));
     }
-}
-
-impl Outcome {
-    fn table(&self) -> Table {
-        let mut table = Table::default();
-        let Verdict { sent, acked, received, lost, doubled, out_of_order, foreign, misplaced, unacknowledged } =
-            &self.verdict;
-        table
-            .row("sent", sent)
-            .row("acknowledged", acked)
-            .row("received", received)
-            .row("**lost**", lost)
-            .row("**doubled**", doubled)
-            .row("**out of order**", out_of_order)
-            .row("not as sent", foreign)
-            .row("at another place than acknowledged", misplaced)
-            .row("never acknowledged", unacknowledged)
-            .row("connections lost", self.connections_lost)
-            .row("**sends in flight on them**", self.in_flight_at_loss)
-            .row("reconnects", self.reconnects)
-            .row("seconds", format!("{:.1}", self.seconds))
-            .row("acknowledged per second", format!("{:.0}", self.acked_per_second));
-        for (code, times) in &self.refusals {
-            table.row(format!("refused for now: {code}"), times);
-        }
-        let Percentiles { p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = &self.latency;
-        for (name, ms) in [("50", p50_ms), ("90", p90_ms), ("99", p99_ms), ("99.9", p999_ms), ("100", max_ms)] {
-            table.row(format!("due to shown, {name} %, ms"), format!("{ms:.1}"));
-        }
-        table
+    let p99_ms = world.latencies.of(Span::Shown).p99_ms;
+    findings.demand(
+        options.within_ms == 0 || p99_ms <= options.within_ms as f64,
+        format!("one of 100 took {p99_ms:.0} ms or more, and not {}", options.within_ms),
+    );
+    findings
+        .table
+        .row("connections lost", losses)
+        .row("**sends in flight on them**", in_flight_at_loss)
+        .row("reconnects", reconnects)
+        .row("seconds", format!("{seconds:.1}"))
+        .row("acknowledged per second", format!("{acked_per_second:.0}"));
+    for (code, times) in &refusals {
+        findings.table.row(format!("refused for now: {code}"), times);
     }
+    findings.details = json!({
+        "seconds": seconds, "acked_per_second": acked_per_second, "connections_lost": losses,
+        "in_flight_at_loss": in_flight_at_loss, "reconnects": reconnects, "refusals": refusals, "events": events,
+    });
+    findings
 }

@@ -1,20 +1,24 @@
 //! Many people, each with one idle connection and three conversations, and the memory that each costs their node.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use serde::Serialize;
+use serde_json::json;
 use switchboard::model::{AsOf, ConversationId, Seq, UserId};
 use tokio::time::{Instant, sleep};
 
-use super::memory::resident_bytes;
 use super::reach;
-use super::talk::{Pace, Writer};
+use super::talk::Writer;
 use crate::Fault;
-use crate::client::{Beginning, Client, World};
-use crate::options::{Common, get};
-use crate::report::{Table, publish};
+use crate::arrivals::Pace;
+use crate::client::{Beginning, Client};
+use crate::judge::{Device, Record};
+use crate::options::get;
+use crate::report::{Findings, Table};
+use crate::watch::{resident_bytes, say};
+use crate::world::World;
 
 /// How long anything may take without any progress.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +28,6 @@ const SEEDERS: u64 = 100;
 /// What to play.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    common: Common,
     connections: u64,
     baseline: u64,
     per_second: u64,
@@ -38,7 +41,6 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn of(matches: &ArgMatches) -> Result<Self, Fault> {
         let options = Self {
-            common: Common::of(matches)?,
             connections: get(matches, "connections"),
             baseline: get(matches, "baseline"),
             per_second: get(matches, "per-second"),
@@ -69,23 +71,10 @@ impl Options {
     }
 }
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    passed: bool,
-    connections: u64,
-    baseline: u64,
-    resident_bytes_at_baseline: u64,
-    resident_bytes: u64,
-    bytes_each: u64,
-    losses: u64,
-}
-
-/// Plays it; answers whether all is well.
-pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
-    let world = options.common.world()?;
+/// Plays it.
+pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
     if options.seed {
-        return seed(options, &world).await.map(|()| true);
+        return seed(options, &world).await;
     }
     let as_of = now_of_the_store(options, &world).await?;
     let mut clients = Vec::new();
@@ -98,32 +87,42 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
     for client in clients {
         losses += client.finish().await.losses;
     }
-    let bytes_each = at_the_end.saturating_sub(at_baseline) / (options.connections - options.baseline);
-    let outcome = Outcome {
-        passed: bytes_each <= options.bytes_each && losses == 0,
-        connections: options.connections,
-        baseline: options.baseline,
-        resident_bytes_at_baseline: at_baseline,
-        resident_bytes: at_the_end,
-        bytes_each,
-        losses,
-    };
-    publish(&options.common, &outcome.table(), &outcome, outcome.passed)?;
-    Ok(outcome.passed)
+    let Options { connections, baseline, .. } = options;
+    let bytes_each = at_the_end.saturating_sub(at_baseline) / (connections - baseline);
+    let mut findings = Findings::default();
+    findings.demand(
+        bytes_each <= options.bytes_each,
+        format!("each connection costs {bytes_each} bytes, and not {} or less", options.bytes_each),
+    );
+    findings.demand(losses == 0, format!("{losses} connections were lost"));
+    findings
+        .table
+        .row(format!("the node's memory with {baseline} connections, KiB"), at_baseline / 1024)
+        .row(format!("with {connections} connections, KiB"), at_the_end / 1024)
+        .row("**growth per connection, bytes**", bytes_each)
+        .row("connections lost", losses);
+    findings.details = json!({
+        "connections": connections, "baseline": baseline, "resident_bytes_at_baseline": at_baseline,
+        "resident_bytes": at_the_end, "bytes_each": bytes_each, "losses": losses,
+    });
+    Ok(findings)
 }
 
 /// Makes the conversations: everybody writes to the neighbour, and half of all to the one opposite.
-async fn seed(options: &Options, world: &Arc<World>) -> Result<(), Fault> {
+async fn seed(options: &Options, world: &Arc<World>) -> Result<Findings, Fault> {
     let half = options.connections / 2;
     let mut written = 0;
     for first in (0..options.connections).step_by(usize::try_from(SEEDERS)?) {
         let mut writers = Vec::new();
         for index in first..options.connections.min(first + SEEDERS) {
             let mut writer = Writer::new(Client::start(world.clone(), Beginning::new(options.user(index)?, 0)));
-            writer.write(world, &options.user(index + 1)?, Instant::now()).await?;
-            written += 1;
-            if index < half {
-                writer.write(world, &options.user(index + half)?, Instant::now()).await?;
+            let partners = [Some(index + 1), (index < half).then_some(index + half)];
+            for partner in partners.into_iter().flatten() {
+                let to = options.user(partner)?;
+                let conversation = ConversationId::direct(&writer.client.user, &to);
+                let devices = vec![Device::first(writer.client.user.clone()), Device::first(to.clone())];
+                world.witness.note(&Record::Room { conversation, devices, echoes: false });
+                writer.write(world, &to, Instant::now(), (index, 0)).await?;
                 written += 1;
             }
             writers.push(writer);
@@ -133,8 +132,10 @@ async fn seed(options: &Options, world: &Arc<World>) -> Result<(), Fault> {
             writer.client.finish().await;
         }
     }
-    println!("{written} conversations are made");
-    Ok(())
+    say(&format!("{written} conversations are made"));
+    let mut table = Table::default();
+    table.row("conversations made", written);
+    Ok(Findings { table, ..Findings::default() })
 }
 
 /// What a client that was here a moment ago would know.
@@ -142,7 +143,7 @@ async fn now_of_the_store(options: &Options, world: &Arc<World>) -> Result<AsOf,
     let probe = Client::start(world.clone(), Beginning::new(format!("idle-{}-probe", options.run).parse()?, 0));
     reach("connected", &world.counters.connected, 1, PATIENCE).await?;
     let as_of = probe.finish().await.as_of.ok_or("the node did not say what time it is")?;
-    world.counters.connected.store(0, std::sync::atomic::Ordering::Relaxed);
+    world.counters.connected.store(0, Ordering::Relaxed);
     Ok(as_of)
 }
 
@@ -155,32 +156,17 @@ async fn connect(
     total: u64,
 ) -> Result<(), Fault> {
     let first = u64::try_from(clients.len())?;
-    let pace = Pace::begin(options.per_second);
+    let mut pace = Pace::even(options.per_second);
     for index in first..total {
-        pace.wait_for(index - first).await;
+        pace.wait().await;
         let cursors = options.conversations(index)?.into_iter().map(|talk| (talk, Seq(1))).collect();
         let resume = Some((as_of, cursors));
         clients.push(Client::start(
             world.clone(),
-            Beginning { user: options.user(index)?, target: 0, resume, pings: false },
+            Beginning { resume, pings: false, ..Beginning::new(options.user(index)?, 0) },
         ));
     }
     reach("connected", &world.counters.connected, total, PATIENCE).await?;
     sleep(options.settle).await;
     reach("still connected", &world.counters.connected, total, PATIENCE).await
-}
-
-impl Outcome {
-    fn table(&self) -> Table {
-        let mut table = Table::default();
-        table
-            .row(
-                format!("the node's memory with {} connections, KiB", self.baseline),
-                self.resident_bytes_at_baseline / 1024,
-            )
-            .row(format!("with {} connections, KiB", self.connections), self.resident_bytes / 1024)
-            .row("**growth per connection, bytes**", self.bytes_each)
-            .row("connections lost", self.losses);
-        table
-    }
 }

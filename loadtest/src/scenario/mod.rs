@@ -1,11 +1,17 @@
 //! What the clients do, and what is expected of the nodes.
 
+mod archive;
 pub(crate) mod chat;
+pub(crate) mod check;
+pub(crate) mod connect;
+pub(crate) mod history;
 pub(crate) mod idle;
-mod memory;
 pub(crate) mod outage;
 mod pairs;
 pub(crate) mod slow;
+pub(crate) mod slow_reader;
+pub(crate) mod soak;
+pub(crate) mod storm;
 mod talk;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use serde::Serialize;
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::pairs::{self, Account};
+use super::pairs::{self, Account, Crowd};
 use super::reach;
-use super::talk::{Pace, Writer};
+use super::talk::{Chatter, Manner};
 use crate::Fault;
-use crate::client::World;
+use crate::distribution::Distribution;
 use crate::events::shell;
-use crate::judge::Verdict;
-use crate::latency::Percentiles;
-use crate::options::{Common, get};
-use crate::report::{Table, publish};
+use crate::options::{Common, get, read};
+use crate::report::Findings;
+use crate::watch::say;
+use crate::world::World;
 
 /// How long before the outage and after the return things are as ever.
 const QUIET: Duration = Duration::from_secs(20);
@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     common: Common,
-    pairs: u64,
-    rate: u64,
+    crowd: Crowd,
+    manner: Manner,
     away: Duration,
     settle: Duration,
     within_ms: u64,
@@ -40,12 +40,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn of(matches: &ArgMatches) -> Result<Self, Fault> {
+    pub(crate) fn of(common: &Common, matches: &ArgMatches) -> Result<Self, Fault> {
         let command = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
         Ok(Self {
-            common: Common::of(matches)?,
-            pairs: get(matches, "pairs").max(1),
-            rate: get(matches, "rate").max(1),
+            common: common.clone(),
+            crowd: Crowd::of(get(matches, "pairs"), read(matches, "placement")?),
+            manner: Manner::of(common, matches)?,
             away: Duration::from_secs(get(matches, "away")),
             settle: Duration::from_secs(get(matches, "settle")),
             within_ms: get(matches, "within-ms"),
@@ -56,39 +56,45 @@ impl Options {
     }
 }
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    passed: bool,
-    #[serde(flatten)]
-    verdict: Verdict,
-    connections_lost: u64,
-    broken_and_mended: bool,
-    phases: Vec<(&'static str, Percentiles)>,
-}
-
-/// Plays it; answers whether all is well.
-pub(crate) async fn run(options: &Options) -> Result<bool, Fault> {
-    let world = options.common.world()?;
-    let mut writers = pairs::gather(&world, options.pairs).await?;
+/// Plays it.
+pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
+    let all = options.crowd.gather(&options.common, &world).await?;
+    let mut chatter = Chatter::begin(all.writers, &options.manner);
     let story = tell(options.clone(), world.clone());
-    let messages = talk(&world, &mut writers, options.rate, &story).await?;
+    let mut messages = 0;
+    while !story.is_finished() {
+        chatter.next(&world).await?;
+        messages += 1;
+    }
     let broken_and_mended = story.await?;
     let acked = reach("acknowledged", &world.counters.acked, messages, PATIENCE).await;
     let shown = reach("received", &world.counters.shown, messages, PATIENCE).await;
-    acked.and(shown).unwrap_or_else(|missing| println!("{missing}"));
+    acked.and(shown).unwrap_or_else(|missing| say(&missing.to_string()));
 
-    let Account { verdict, losses, .. } = pairs::account(writers).await;
+    let Account { verdict, losses, .. } = pairs::account(&world, chatter.writers, all.screens).await?;
     let phases = world.latencies.by_phase();
-    let within = |(name, latency): &(&str, Percentiles)| {
-        #[expect(clippy::cast_precision_loss, reason = "a bound is far below 2^52")]
-        let bound = if *name == "settled" { options.settled_ms } else { options.within_ms } as f64;
-        latency.count > 0 && latency.max_ms <= bound
-    };
-    let passed = verdict.is_clean() && broken_and_mended && phases.iter().all(within);
-    let outcome = Outcome { passed, verdict, connections_lost: losses, broken_and_mended, phases };
-    publish(&options.common, &outcome.table(), &outcome, passed)?;
-    Ok(passed)
+    let mut findings = Findings::judged(verdict);
+    findings.demand(broken_and_mended, "the command that breaks or the one that mends failed");
+    findings.table.row("connections of clients lost", losses);
+    for (name, latency) in &phases {
+        let bound = if *name == "settled" { options.settled_ms } else { options.within_ms };
+        judge_phase(&mut findings, name, latency, bound);
+    }
+    findings.details = json!({ "connections_lost": losses, "broken_and_mended": broken_and_mended, "phases": phases });
+    Ok(findings)
+}
+
+fn judge_phase(findings: &mut Findings, name: &str, latency: &Distribution, bound_ms: u64) {
+    let Distribution { count, p50_ms, p99_ms, max_ms, .. } = latency;
+    #[expect(clippy::cast_precision_loss, reason = "a bound is far below 2^52")]
+    let is_within = *max_ms <= bound_ms as f64;
+    findings.demand(*count > 0, format!("{name}: nothing was shown"));
+    findings.demand(is_within, format!("{name}: the slowest took {max_ms:.0} ms, and not {bound_ms}"));
+    findings
+        .table
+        .row(format!("{name}: messages"), count)
+        .row(format!("{name}: due to shown, 50 % / 99 %, ms"), format!("{p50_ms:.1} / {p99_ms:.1}"))
+        .row(format!("**{name}: the slowest, ms**"), format!("{max_ms:.1}"));
 }
 
 /// Breaks and mends, and says which phase it is. Answers whether both commands succeeded.
@@ -106,38 +112,4 @@ fn tell(options: Options, world: Arc<World>) -> JoinHandle<bool> {
         sleep(QUIET).await;
         broken && mended
     })
-}
-
-/// Messages between any two partners until the story has ended; answers how many.
-async fn talk(world: &Arc<World>, writers: &mut [Writer], rate: u64, story: &JoinHandle<bool>) -> Result<u64, Fault> {
-    let pace = Pace::begin(rate);
-    let mut written = 0;
-    while !story.is_finished() {
-        let due = pace.wait_for(written).await;
-        let writer = pairs::some(writers);
-        let partner = pairs::partner(writers, writer);
-        writers[writer].write(world, &partner, due).await?;
-        written += 1;
-    }
-    Ok(written)
-}
-
-impl Outcome {
-    fn table(&self) -> Table {
-        let mut table = Table::default();
-        table
-            .row("acknowledged", self.verdict.acked)
-            .row("received", self.verdict.received)
-            .row("**lost**", self.verdict.lost)
-            .row("**doubled**", self.verdict.doubled)
-            .row("**out of order**", self.verdict.out_of_order)
-            .row("never acknowledged", self.verdict.unacknowledged)
-            .row("connections of clients lost", self.connections_lost);
-        for (name, Percentiles { count, p50_ms, p99_ms, max_ms, .. }) in &self.phases {
-            table.row(format!("{name}: messages"), count);
-            table.row(format!("{name}: due to shown, 50 % / 99 %, ms"), format!("{p50_ms:.1} / {p99_ms:.1}"));
-            table.row(format!("**{name}: the slowest, ms**"), format!("{max_ms:.1}"));
-        }
-        table
-    }
 }

@@ -1,19 +1,51 @@
-//! People who talk in pairs, each of two on another node than the other.
+//! People who talk in pairs, each of two on another node than the other if there are several.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::model::{Chance, SystemChance, UserId};
+use switchboard::model::ConversationId;
 
 use super::reach;
 use super::talk::Writer;
 use crate::Fault;
-use crate::client::{Beginning, Client, World};
-use crate::judge::{Direction, Verdict, judge};
+use crate::client::{Beginning, Client};
+use crate::judge::{Device, Record, Verdict};
+use crate::options::Common;
+use crate::world::World;
 
 /// How long all clients together may take to connect without a single one getting in.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which targets the two of a pair use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    Across,
+    Same,
+    Any,
+}
+
+/// Who they are.
+#[derive(Debug, Clone)]
+pub(super) struct Crowd {
+    pub(super) pairs: u64,
+    pub(super) placement: Placement,
+    /// Devices of each: the first one writes.
+    pub(super) devices: u32,
+    /// Of 100, so many read slowly; what they are shown is accounted for by itself.
+    pub(super) slow_percent: u64,
+}
+
+/// All of them.
+pub(super) struct Gathered {
+    /// Partners are neighbours.
+    pub(super) writers: Vec<Writer>,
+    /// Their other devices.
+    pub(super) screens: Vec<Client>,
+    /// Who of the writers reads slowly.
+    pub(super) slow: Vec<usize>,
+}
 
 /// What became of all of them.
 pub(super) struct Account {
@@ -26,46 +58,74 @@ pub(super) struct Account {
     pub(super) in_flight_at_loss: u64,
 }
 
-/// Everybody, connected; partners are neighbours in the list.
-pub(super) async fn gather(world: &Arc<World>, pairs: u64) -> Result<Vec<Writer>, Fault> {
-    let run = SystemChance.bits() >> 32;
-    let mut writers = Vec::new();
-    for pair in 0..pairs {
-        for side in 0..2 {
-            let target = usize::try_from(pair + side)?;
-            let beginning = Beginning::new(format!("{run:08x}-{pair}-{side}").parse()?, target);
-            writers.push(Writer::new(Client::start(world.clone(), beginning)));
+impl FromStr for Placement {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "across" => Ok(Self::Across),
+            "same" => Ok(Self::Same),
+            "any" => Ok(Self::Any),
+            _ => Err("--placement is across, same or any"),
         }
     }
-    reach("connected", &world.counters.connected, pairs * 2, CONNECT_PATIENCE).await?;
-    Ok(writers)
 }
 
-/// Somebody of them.
-pub(super) fn some(writers: &[Writer]) -> usize {
-    usize::try_from(SystemChance.bits() % writers.len() as u64).unwrap_or(0)
-}
+impl Crowd {
+    /// Pairs of people with one device each.
+    pub(super) fn of(pairs: u64, placement: Placement) -> Self {
+        Self { pairs: pairs.max(1), placement, devices: 1, slow_percent: 0 }
+    }
 
-/// The partner of somebody in the list.
-pub(super) fn partner(writers: &[Writer], of: usize) -> UserId {
-    writers[of ^ 1].client.user.clone()
+    /// Everybody of this part of the run, connected.
+    pub(super) async fn gather(&self, common: &Common, world: &Arc<World>) -> Result<Gathered, Fault> {
+        let mut all = Gathered { writers: Vec::new(), screens: Vec::new(), slow: Vec::new() };
+        let mut dice = common.dice(2);
+        for pair in (0..self.pairs).filter(|pair| common.shard.has(*pair)) {
+            let users = [world.people.user(2 * pair)?, world.people.user(2 * pair + 1)?];
+            let conversation = ConversationId::direct(&users[0], &users[1]);
+            let screens = users
+                .iter()
+                .flat_map(|user| (1..=self.devices.max(1)).map(|number| Device { user: user.clone(), number }));
+            let devices: Vec<_> = screens.collect();
+            let echoes = world.door.echoes();
+            world.witness.note(&Record::Room { conversation, devices: devices.clone(), echoes });
+            for device in devices {
+                let side = u64::from(device.user == users[1]);
+                let target = match self.placement {
+                    Placement::Across => pair + side + u64::from(device.number) - 1,
+                    Placement::Same => pair,
+                    Placement::Any => dice.below(world.targets.len() as u64),
+                };
+                let is_writer = device.number == 1;
+                let is_slow = is_writer && dice.below(100) < self.slow_percent;
+                let beginning = Beginning { is_slow, ..Beginning::on(device, usize::try_from(target)?) };
+                let client = Client::start(world.clone(), beginning);
+                if is_slow {
+                    all.slow.push(all.writers.len());
+                }
+                if is_writer { all.writers.push(Writer::new(client)) } else { all.screens.push(client) }
+            }
+        }
+        if all.writers.is_empty() {
+            return Err("there is no pair for this part of the run: more --pairs, or fewer parts".into());
+        }
+        let count = all.writers.len() + all.screens.len();
+        reach("connected", &world.counters.connected, u64::try_from(count)?, CONNECT_PATIENCE).await?;
+        Ok(all)
+    }
 }
 
 /// Ends all, and judges what they saw.
-pub(super) async fn account(writers: Vec<Writer>) -> Account {
-    let users: Vec<_> = writers.iter().map(|writer| writer.client.user.clone()).collect();
-    let direction = |(index, from): (usize, &UserId)| Direction { from: from.clone(), to: users[index ^ 1].clone() };
-    let directions: Vec<_> = users.iter().enumerate().map(direction).collect();
-    let mut testimonies = HashMap::new();
+pub(super) async fn account(world: &World, writers: Vec<Writer>, screens: Vec<Client>) -> Result<Account, Fault> {
     let mut refusals = BTreeMap::new();
     let (mut reconnects, mut losses, mut in_flight_at_loss) = (0, 0, 0);
-    for (user, writer) in users.iter().zip(writers) {
-        let report = writer.client.finish().await;
+    for client in writers.into_iter().map(|writer| writer.client).chain(screens) {
+        let report = client.finish().await;
         report.refusals.iter().for_each(|(code, times)| *refusals.entry(*code).or_default() += times);
         reconnects += report.connections.saturating_sub(1);
         losses += report.losses;
         in_flight_at_loss += report.in_flight_at_loss;
-        testimonies.insert(user.clone(), report.testimony);
     }
-    Account { verdict: judge(&directions, &testimonies), refusals, reconnects, losses, in_flight_at_loss }
+    Ok(Account { verdict: world.witness.close()?, refusals, reconnects, losses, in_flight_at_loss })
 }

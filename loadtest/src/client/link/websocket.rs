@@ -1,0 +1,53 @@
+//! A WebSocket: frames in, frames out.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use crate::door::Dialer;
+
+/// How long a node may leave its socket unread; then the connection is given up.
+const WRITE_WAIT: Duration = Duration::from_secs(20);
+/// What each connection keeps for reading: there are tens of thousands.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+pub(super) struct WebSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl WebSocket {
+    pub(super) async fn open(dialer: &Dialer, url: &str, protocol: Option<&'static str>) -> Option<Self> {
+        let mut request = url.into_client_request().ok()?;
+        if let Some(protocol) = protocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(protocol));
+        }
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
+        let tls = Some(dialer.tls.clone());
+        let (socket, _) = connect_async_tls_with_config(request, Some(config), true, tls).await.ok()?;
+        Some(Self(socket))
+    }
+
+    pub(super) async fn write(&mut self, frame: Frame) -> Option<()> {
+        timeout(WRITE_WAIT, self.0.feed(frame)).await.ok()?.ok()
+    }
+
+    pub(super) async fn flush(&mut self) -> Option<()> {
+        timeout(WRITE_WAIT, self.0.flush()).await.ok()?.ok()
+    }
+
+    /// The next frame that says something. May be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.0.next().await?.ok()? {
+                frame @ (Frame::Text(_) | Frame::Binary(_)) => return Some(frame),
+                Frame::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+}
