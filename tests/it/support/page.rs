@@ -79,7 +79,8 @@ impl Page {
         let last = self.call("no-such-event", &Value::Null).await;
         self.hears(&last).await;
         self.hears("error").await;
-        self.heard.drain(..).map(|(name, _)| name).collect()
+        let names = self.heard.drain(..).map(|(name, _)| name);
+        names.filter(|name| !matches!(name.as_str(), "user-online" | "user-offline")).collect()
     }
 
     async fn text(&mut self) -> String {
