@@ -93,8 +93,8 @@ async fn receipts_reach_the_other_side_live_and_after_a_return(cluster: Cluster)
     assert_eq!(asked["cursors"], cursors);
     let list = ask(&mut back, json!({ "type": "conversations" }), "conversations").await;
     let members = json!([
-        { "user": "ann", "name": "ann", "read": 0, "delivered": 0 },
-        { "user": "bob", "name": "bob", "read": 3, "delivered": 4 },
+        { "user": "ann", "name": "ann", "read": 0, "delivered": 0, "online": true },
+        { "user": "bob", "name": "bob", "read": 3, "delivered": 4, "online": true },
     ]);
     assert_eq!(list["conversations"][0]["members"], members);
 }
