@@ -42,6 +42,11 @@ pub const OFFSET_BYTES_MAX: usize = 8 * 1024;
 pub const PRIVATE_ID_BYTES: usize = 24;
 /// How long a client of the Socket.IO door may take to show its token; then it is closed.
 pub const SOCKETIO_HELLO_WAIT: Duration = Duration::from_secs(20);
+/// How long an agent's page on the Socket.IO door is not told of a message that the team's list does not show yet; then it
+/// is told all the same.
+pub const LISTED_WAIT: Duration = Duration::from_secs(1);
+/// How often the list is looked at meanwhile.
+pub const LISTED_PAUSE: Duration = Duration::from_millis(10);
 /// How long an input on the Socket.IO door waits for what must be looked up for it; then it is refused with `unavailable`.
 pub const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 /// Answers of the Socket.IO door itself that wait for one socket; beyond, it is not read.

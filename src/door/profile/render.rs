@@ -14,7 +14,7 @@ use super::people::Known;
 use super::view::{Parties, View};
 use super::words::MessageObject;
 use crate::delivery::SharedMessage;
-use crate::model::limits::{LOOKUP_WAIT, STORE_PAUSE};
+use crate::model::limits::{LISTED_PAUSE, LISTED_WAIT, LOOKUP_WAIT, STORE_PAUSE};
 use crate::model::{Code, ConversationId, Identity, Kind, Message, Profile, Refusal, UserId};
 use crate::wire::Form;
 use crate::wire::socketio::{MAIN, Writer};
@@ -110,8 +110,24 @@ pub(super) async fn received(
     let json = |shown: &Shown| -> Bytes { serde_json::to_vec(&shown.object(false)).unwrap_or_default().into() };
     // All users see the same; each agent sees their own.
     let sees_own = viewer.role == crate::model::Role::Admin;
+    if sees_own {
+        until_listed(&desk, &viewer, &shared.message).await;
+    }
     let json = if sees_own { json(&shown) } else { shared.in_form(Form::Profile, |_| json(&shown)) };
     vec![event_of_json(desk.profile.hears.message, &json, offset.as_deref())]
+}
+
+/// Waits until the team's list shows a message: an agent's page reads it when it hears of one, and not again before the
+/// next. A message is announced before its conversation's head is raised, so that the page could be faster.
+async fn until_listed(desk: &Desk, viewer: &Identity, message: &Message) {
+    let deadline = Instant::now() + LISTED_WAIT;
+    while Instant::now() < deadline {
+        let ends = desk.services.chat.ends(&viewer.seats(), &[message.conversation]).await;
+        match ends.as_ref().map(|ends| ends.get(&message.conversation)) {
+            Ok(Some(end)) if end.head < message.seq => sleep(LISTED_PAUSE).await,
+            _ => return,
+        }
+    }
 }
 
 /// The event that tells a socket that its own message is stored, and the answer to its callback, if it gave one.
