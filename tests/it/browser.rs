@@ -5,12 +5,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::json;
+use switchboard::model::{Clock, Role, SystemClock};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::support::cluster::{Cluster, SECRET, token};
+use crate::support::cluster::{Cluster, SECRET, signed, token, token_as};
 use crate::support::ports::free_port;
 use crate::support::process::Process;
 use crate::support::services::{Mongo, Redis};
@@ -93,6 +95,24 @@ async fn two_people_lose_nothing_when_a_node_is_killed_while_they_write() {
         ("TOKENS", serde_json::to_string(&tokens).unwrap()),
     ];
     let played = play("two-people.mjs", &with).await;
+    assert!(played.is_ok(), "{}\n{}", played.unwrap_err(), there.process.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_find_each_other_make_a_group_block_and_are_banned() {
+    let directory = TempDir::new().unwrap();
+    let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
+    let here = Gateway::start(directory.path(), &redis, &mongo).await;
+    let there = Gateway::start(directory.path(), &redis, &mongo).await;
+    let mut tokens: BTreeMap<&str, String> = ["ann", "cy", "dee"].into_iter().map(|name| (name, token(name))).collect();
+    let until = SystemClock.now().0 / 1_000 + 3_600;
+    tokens.insert("bob", signed(&json!({ "sub": "bob", "email": "bob@example.com", "exp": until })));
+    tokens.insert("sue", token_as("sue", Role::Admin));
+    let with = [
+        ("NODES", format!("{},{}", here.port, there.port)),
+        ("TOKENS", serde_json::to_string(&tokens).unwrap()),
+    ];
+    let played = play("people.mjs", &with).await;
     assert!(played.is_ok(), "{}\n{}", played.unwrap_err(), there.process.log());
 }
 

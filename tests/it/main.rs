@@ -39,6 +39,8 @@ mod presence_measure;
 #[cfg(test)]
 mod presence_redis_faults;
 #[cfg(test)]
+mod promises_measure;
+#[cfg(test)]
 mod protocol_doc;
 #[cfg(test)]
 mod receipts;

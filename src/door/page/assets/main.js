@@ -43,7 +43,7 @@ function chat(who) {
       if (detail.state !== "stopped") return;
       view.close();
       byId("chat").hidden = true;
-      done(detail.code === undefined ? "" : detail.reason || `The server closed the connection (${detail.code}).`);
+      done(whyStopped(detail));
     });
     byId("sign-out").onclick = () => {
       client.stop();
@@ -51,6 +51,14 @@ function chat(who) {
     };
     client.start();
   });
+}
+
+/** Why somebody is out, in words for them; none if they signed out themselves. */
+function whyStopped({ code, reason }) {
+  if (code === undefined) return "";
+  if (code === 4401) return "The server does not accept this sign-in (any more). Get a new one and try again.";
+  if (code === 4403) return "You may not use this chat (any more). Ask those who run it why.";
+  return reason ? `The server closed the connection: ${reason}.` : `The server closed the connection (${code}).`;
 }
 
 async function tokenOf({ name, role, token }) {
