@@ -20,8 +20,10 @@ programs() {
     if [ -z "${SWITCHBOARD_BIN:-}" ] || [ -z "${LOADTEST_BIN:-}" ]; then
         cargo build --release --locked --workspace
     fi
-    export SWITCHBOARD_BIN="${SWITCHBOARD_BIN:-$PWD/target/release/switchboard}"
-    export LOADTEST_BIN="${LOADTEST_BIN:-$PWD/target/release/switchboard-loadtest}"
+    SWITCHBOARD_BIN="${SWITCHBOARD_BIN:-$PWD/target/release/switchboard}"
+    LOADTEST_BIN="${LOADTEST_BIN:-$PWD/target/release/switchboard-loadtest}"
+    # Nodes would take it for a setting that they do not know.
+    export -n SWITCHBOARD_BIN
 }
 
 # An empty place for data, logs and process ids; no figures yet.
