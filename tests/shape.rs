@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Outside crates that only some places may name, so that replacing one of them changes only those.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 10] = [
     ("fred", &["src/redis/", "src/bus/redis/", "src/presence/redis/"]),
     ("mongodb", &["src/store/mongo/"]),
     ("rusqlite", &["src/store/embedded/"]),
@@ -16,6 +16,9 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("hyper", &["src/door/"]),
     ("tokio_tungstenite", &["src/door/"]),
     ("jsonwebtoken", &["src/auth/", "src/config/"]),
+    ("opentelemetry", &["src/telemetry/traces/"]),
+    ("opentelemetry_sdk", &["src/telemetry/traces/"]),
+    ("opentelemetry_otlp", &["src/telemetry/traces/"]),
 ];
 
 fn root() -> &'static Path {

@@ -33,9 +33,10 @@ get() { curl -fsS -m 5 "$@"; }
 watch() {
     local targets
     mkdir -p "$SCRATCH/alone"
-    # What a cluster does not have: the embedded store, and keys that an issuer publishes (here one that does not answer).
+    # What a cluster does not have: the embedded store, keys that an issuer publishes and traces (to whom neither answers).
     begin alone env SWITCHBOARD_LISTEN="127.0.0.1:$ALONE" SWITCHBOARD_OPS_LISTEN="127.0.0.1:$ALONE_OPS" \
-        SWITCHBOARD_DATA_DIR="$SCRATCH/alone" SWITCHBOARD_JWT_JWKS_URL=http://127.0.0.1:1/keys "$BINARY" serve
+        SWITCHBOARD_DATA_DIR="$SCRATCH/alone" SWITCHBOARD_JWT_JWKS_URL=http://127.0.0.1:1/keys \
+        SWITCHBOARD_OTLP_ENDPOINT=http://127.0.0.1:1 "$BINARY" serve
     targets="127.0.0.1:$((OPS + 1)),127.0.0.1:$((OPS + 2)),127.0.0.1:$((OPS + 3)),127.0.0.1:$ALONE_OPS"
     $PYTHON deploy/prometheus/rules.py --divide $DIVIDE --into "$SCRATCH" --targets "$targets" \
         --alertmanager "127.0.0.1:$ALERTMANAGER" --webhook "http://127.0.0.1:$PAGER"

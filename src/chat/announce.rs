@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bus::Bus;
-use crate::model::limits::CROWD_MEMBERS;
-use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::model::limits::{CROWD_MEMBERS, TRACED_MEMBERS_MAX};
+use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, TraceContext, UserId};
 use crate::store::Talk;
 use crate::wire::envelope::Envelope;
 
@@ -18,13 +20,25 @@ impl Announcer {
     }
 
     /// A message was stored. Encoded once, queued for each member; what the bus loses is found in the store. Of a group,
-    /// it is queued for those who may see it: also one who leaves with it, and not those who came after it.
-    pub(super) async fn message(&self, to: &Talk, message: Arc<Message>, predecessor: Option<StoreTime>) {
+    /// it is queued for those who may see it: also one who leaves with it, and not those who came after it. A trace goes
+    /// along to the first few of them.
+    pub(super) async fn message(
+        &self,
+        to: &Talk,
+        message: Arc<Message>,
+        predecessor: Option<StoreTime>,
+        trace: Option<TraceContext>,
+    ) {
         let seq = message.seq;
         let envelope = Envelope::Message { message, predecessor, group: to.group.is_some() };
-        match &to.group {
-            Some(group) => self.publish(&group.audience(seq), &envelope).await,
-            None => self.publish(&to.conversation.members, &envelope).await,
+        let audience = to.group.as_ref().map(|group| group.audience(seq));
+        let members = audience.as_ref().unwrap_or(&to.conversation.members);
+        let (traced, others) = members.split_at(trace.map_or(0, |_| members.len().min(TRACED_MEMBERS_MAX)));
+        if let Some(trace) = trace {
+            self.publish_bytes(traced, envelope.encode_traced(trace)).await;
+        }
+        if !others.is_empty() {
+            self.publish(others, &envelope).await;
         }
     }
 
@@ -58,7 +72,10 @@ impl Announcer {
     }
 
     async fn publish(&self, to: &[UserId], envelope: &Envelope) {
-        let payload = envelope.encode();
+        self.publish_bytes(to, envelope.encode()).await;
+    }
+
+    async fn publish_bytes(&self, to: &[UserId], payload: Bytes) {
         for member in to {
             self.bus.publish(member, payload.clone()).await;
         }

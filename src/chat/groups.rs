@@ -108,6 +108,7 @@ impl Chat {
             exact: None,
             key: change.key,
             text: String::new(),
+            trace: None,
         };
         self.queue(said, checked, gate)
     }

@@ -14,6 +14,7 @@ use super::{metrics::Stages, send::Sent, unavailable};
 use crate::model::limits::{BATCH_MESSAGES_MAX, HEADS_WAITING_MAX, SEND_WAIT, STORE_PAUSE};
 use crate::model::{ConversationId, Message, Refusal};
 use crate::store::{Store, StoreError};
+use crate::telemetry::Sending;
 
 /// A stored and announced message whose sender still waits.
 pub(super) struct Stored {
@@ -25,6 +26,18 @@ pub(super) struct Stored {
     pub(super) crowd: bool,
     /// Where the answer goes.
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
+    /// Its trace, which ends with the answer.
+    pub(super) trace: Option<Box<Sending>>,
+}
+
+impl Stored {
+    fn refuse(self, error: &StoreError) {
+        let refusal = unavailable(error);
+        if let Some(trace) = self.trace {
+            trace.refuse(refusal.code);
+        }
+        let _ = self.reply.send(Err(refusal));
+    }
 }
 
 /// The way to an acknowledgement.
@@ -43,7 +56,7 @@ impl Heads {
     pub(super) async fn acknowledge(&self, stored: Stored) {
         if let Err(mpsc::error::SendError(stored)) = self.0.send(stored).await {
             let stopping = StoreError::Unavailable("the node is stopping".to_owned());
-            let _ = stored.reply.send(Err(unavailable(&stopping)));
+            stored.refuse(&stopping);
         }
     }
 }
@@ -95,6 +108,7 @@ async fn raise(store: &dyn Store, [crowds, others]: &[Vec<Message>; 2]) -> Resul
 
 fn answer(stored: Stored, stages: &Stages) {
     stages.acknowledged.record(stored.accepted.elapsed());
+    drop(stored.trace);
     // A sender that no longer waits has gone; its message is stored all the same.
     let _ = stored.reply.send(Ok(stored.sent));
 }
@@ -103,6 +117,6 @@ fn answer(stored: Stored, stages: &Stages) {
 fn refuse_overdue(waiting: &mut Vec<Stored>, error: &StoreError) {
     let now = Instant::now();
     for stored in waiting.extract_if(.., |stored| stored.accepted + SEND_WAIT <= now) {
-        let _ = stored.reply.send(Err(unavailable(error)));
+        stored.refuse(error);
     }
 }

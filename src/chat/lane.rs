@@ -11,6 +11,7 @@
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
 
 mod exact;
+mod traced;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,9 +31,10 @@ use super::send::Sent;
 use super::unavailable;
 use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
 use crate::model::{
-    Code, Conversation, ConversationId, Group, Kind, Message, NewMessage, Refusal, Seq, StoreTime, UserId,
+    Code, Conversation, ConversationId, Group, Kind, Message, NewMessage, Refusal, Seq, StoreTime, TraceContext, UserId,
 };
 use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
+use crate::telemetry::{Sending, Traces};
 
 /// What all lanes share.
 pub(super) struct Parts {
@@ -44,6 +46,7 @@ pub(super) struct Parts {
     pub(super) commit: Commit,
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
+    pub(super) traces: Traces,
 }
 
 /// A conversation to make exist first, where its id was derived.
@@ -70,6 +73,8 @@ pub(super) struct Pending {
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) accepted: Instant,
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
+    /// Its trace, if it is one of the few that have one.
+    pub(super) trace: Option<Box<Sending>>,
     /// Counted as long as it waits.
     pub(super) _waiting: super::metrics::Waiting,
 }
@@ -77,6 +82,9 @@ pub(super) struct Pending {
 impl Pending {
     /// Answers with a refusal. The gate is closed behind a send that may come back.
     pub(super) fn refuse(self, refusal: Refusal) {
+        if let Some(trace) = self.trace {
+            trace.refuse(refusal.code);
+        }
         match self.gate {
             Some(gate) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key),
             Some(gate) => gate.settle(self.new.conversation, &self.new.key),
@@ -98,6 +106,11 @@ impl Pending {
             (Some(_), None) => Err(Refusal::new(Code::Invalid, "it is not a group")),
             (None, _) => Ok(()),
         }
+    }
+
+    /// Where in its trace it is.
+    fn context(&self) -> Option<TraceContext> {
+        self.trace.as_ref()?.context()
     }
 
     const fn is_change(&self) -> bool {
@@ -164,7 +177,8 @@ impl Lane {
             while !self.queue.is_empty() {
                 self.take_what_waits();
                 if let Err(error) = self.advance().await {
-                    tracing::debug!(conversation = %self.conversation, %error, "a lane waits for the store");
+                    let trace_id = self.queue.front().and_then(Pending::context).map(tracing::field::display);
+                    tracing::debug!(conversation = %self.conversation, trace_id, %error, "a lane waits for the store");
                     sleep(STORE_PAUSE).await;
                 }
                 self.refuse_overdue();
@@ -359,17 +373,6 @@ impl Lane {
         Ok(())
     }
 
-    async fn append(&self, mut attempts: Vec<Attempt>) -> Vec<Outcome> {
-        match (attempts.len(), attempts.pop()) {
-            (1, Some(single)) => vec![self.parts.commit.append(single).await],
-            (_, Some(last)) => {
-                attempts.push(last);
-                self.parts.store.append_run(attempts).await
-            }
-            (_, None) => Vec::new(),
-        }
-    }
-
     /// No later than this did the store take what it has just confirmed.
     fn latest_store_time(&self) -> StoreTime {
         self.parts.store_clock.now().plus(std::time::Duration::from_secs(2))
@@ -399,7 +402,7 @@ impl Lane {
     }
 
     /// A message is stored: let it take effect, announce it, and have its sender answered when the head is raised.
-    async fn finish(&mut self, pending: Pending, message: Arc<Message>, predecessor: Option<StoreTime>) {
+    async fn finish(&mut self, mut pending: Pending, message: Arc<Message>, predecessor: Option<StoreTime>) {
         if message.event.is_some()
             && let Err(error) = self.take_effect(&message, pending.deadline()).await
         {
@@ -414,13 +417,20 @@ impl Lane {
         }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
+        if let Some(trace) = &mut pending.trace {
+            trace.stored(message.id);
+        }
         if let Some(talk) = &self.talk {
-            self.parts.announcer.message(talk, message.clone(), predecessor).await;
+            self.parts.announcer.message(talk, message.clone(), predecessor, pending.context()).await;
         }
         stages.published.record(pending.accepted.elapsed());
+        if let Some(trace) = &mut pending.trace {
+            trace.published();
+        }
         let crowd = self.talk.as_ref().is_some_and(|talk| is_crowd(&talk.conversation));
         let sent = Sent { message, predecessor, group: self.is_exact };
-        self.parts.heads.acknowledge(Stored { sent, accepted: pending.accepted, crowd, reply: pending.reply }).await;
+        let Pending { accepted, reply, trace, .. } = pending;
+        self.parts.heads.acknowledge(Stored { sent, accepted, crowd, reply, trace }).await;
     }
 
     /// Lets a stored event take effect, however often that has to be tried. If it cannot, the end is read anew, which

@@ -39,6 +39,7 @@ use crate::bus::Bus;
 use crate::model::{Chance, Clock, Policy, Refusal, UserId};
 use crate::presence::Presence;
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
+use crate::telemetry::Traces;
 
 pub use desk::Wish;
 pub use ends::End;
@@ -75,6 +76,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub chance: Arc<dyn Chance>,
+    /// Which messages are traced.
+    pub traces: Traces,
 }
 
 /// The use cases. Cheap to share; one for each node.
@@ -82,6 +85,7 @@ pub struct Chat {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    traces: Traces,
     presence: Arc<dyn Presence>,
     memberships: Arc<Memberships>,
     standings: Arc<StandingCache>,
@@ -97,7 +101,7 @@ impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, memberships, standings, policy, bus, presence, clock, chance } = ports;
+        let Ports { store, store_clock, memberships, standings, policy, bus, presence, clock, chance, traces } = ports;
         let announcer = Arc::new(announce::Announcer::new(bus));
         let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
@@ -107,13 +111,14 @@ impl Chat {
             memberships: memberships.clone(),
             rules: rules.clone(),
             announcer: announcer.clone(),
-            commit: commit::Commit::start(store.clone()),
+            commit: commit::Commit::start(store.clone(), traces.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
+            traces: traces.clone(),
         });
         let desk = Arc::new(desk::Desk::new(store.clone(), memberships.clone(), announcer.clone(), clock.clone()));
         let met = Mutex::default();
-        Self { store, clock, chance, presence, memberships, standings, rules, met, announcer, desk, lanes }
+        Self { store, clock, chance, traces, presence, memberships, standings, rules, met, announcer, desk, lanes }
     }
 
     /// What users may do with each other here.

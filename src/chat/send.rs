@@ -12,7 +12,7 @@ use super::{Chat, Gate, Rights};
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::{
     ClientKey, Code, Conversation, ConversationId, Event, Message, MessageId, NewMessage, Refusal, Seq, StoreTime,
-    UserId,
+    Traceparent, UserId,
 };
 
 /// Where a message goes.
@@ -62,6 +62,8 @@ pub struct Send {
     pub text: String,
     /// The highest place that the writer saw, if it must be stored right after that or not at all.
     pub exact: Option<Seq>,
+    /// The trace that its writer says it belongs to.
+    pub trace: Option<Traceparent>,
 }
 
 impl Send {
@@ -96,6 +98,7 @@ pub(super) struct Said {
     pub(super) key: ClientKey,
     pub(super) text: String,
     pub(super) event: Option<Event>,
+    pub(super) trace: Option<Traceparent>,
 }
 
 impl Chat {
@@ -116,10 +119,10 @@ impl Chat {
             Target::Conversation(_) => None,
         };
         let conversation = send.conversation();
-        let Send { sender, rights, key, text, exact, .. } = send;
+        let Send { sender, rights, key, text, exact, trace, .. } = send;
         let (writer, named) = (sender.clone(), key.clone());
         let open = open.map(Opening::Talk);
-        let said = Said { conversation, open, sender, for_team, rights, key, text, exact, event: None };
+        let said = Said { conversation, open, sender, for_team, rights, key, text, exact, event: None, trace };
         let answer = self.queue(said, checked, gate);
         let (reading, desk, store) = (self.reading(), self.desk.clone(), self.store.clone());
         async move {
@@ -160,13 +163,15 @@ impl Chat {
     }
 
     fn accept(&self, said: Said, gate: Option<Arc<Gate>>, reply: oneshot::Sender<Result<Sent, Refusal>>) -> Pending {
-        let Said { conversation, open, sender, for_team, rights, key, text, exact, event } = said;
+        let Said { conversation, open, sender, for_team, rights, key, text, exact, event, trace } = said;
         if let Some(gate) = &gate {
             gate.arrives(conversation, &key);
         }
-        let new = NewMessage { conversation, id: self.message_id(), sender, key, at: self.clock.now(), text, event };
+        let id = self.message_id();
+        let trace = self.traces.begin(id, trace);
+        let new = NewMessage { conversation, id, sender, key, at: self.clock.now(), text, event };
         let (accepted, _waiting) = (Instant::now(), self.lanes.waits());
-        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply, _waiting }
+        Pending { new, for_team, rights, exact, unseen_since: None, open, gate, accepted, reply, trace, _waiting }
     }
 
     /// Four bytes of time and eight of chance, as in a MongoDB ObjectId: sortable at a glance, unique for sure.

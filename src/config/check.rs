@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::keys::auth;
 use super::raw::Raw;
 use super::settings as s;
-use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage};
+use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage, Traces, Url};
 use crate::model::Policy;
 
 /// The profiles there are.
@@ -50,6 +50,7 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
         presence_grace: Duration::from_secs(number(raw, &s::PRESENCE_GRACE_SECONDS, 0, 300)?.into()),
         log: log(raw)?,
+        traces: traces(raw)?,
         rates: rates(raw)?,
     })
 }
@@ -139,6 +140,22 @@ fn log(raw: &Raw) -> Result<Log, ConfigError> {
         filter: raw.need(&s::LOG, "a level or a filter, such as info or info,switchboard::auth=debug", parse)?,
         format: raw.need(&s::LOG_FORMAT, "text or json", format)?,
     })
+}
+
+fn traces(raw: &Raw) -> Result<Option<Traces>, ConfigError> {
+    let ratio = |text: &str| text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio));
+    let sample = raw.need(&s::TRACE_SAMPLE, "a number from 0 to 1, such as 0.01", ratio)?;
+    let wanted = "the address of a collector, http or https, without a password or a query, such as \
+                  http://collector:4318";
+    let endpoint = raw.want(&s::OTLP_ENDPOINT, wanted, collector)?;
+    Ok(endpoint.map(|endpoint| Traces { endpoint, sample }))
+}
+
+fn collector(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_whole = is_plain && url.fragment().is_none() && url.has_host();
+    (matches!(url.scheme(), "http" | "https") && is_whole).then_some(url)
 }
 
 fn rates(raw: &Raw) -> Result<Rates, ConfigError> {

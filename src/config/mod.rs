@@ -70,6 +70,8 @@ pub struct Config {
     pub presence_grace: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// Where traces of messages go, if anywhere.
+    pub traces: Option<Traces>,
     /// How much of everything.
     pub rates: Rates,
 }
@@ -119,6 +121,15 @@ pub enum LogFormat {
     Text,
     /// For a collector: one JSON object a line.
     Json,
+}
+
+/// Where traces of messages go, and how many there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traces {
+    /// The collector, which takes OTLP over HTTP: http or https, without a password or a query.
+    pub endpoint: Url,
+    /// Of how many messages the way is traced, from 0 to 1.
+    pub sample: f64,
 }
 
 /// How much of everything. Each is at least 1.

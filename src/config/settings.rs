@@ -143,4 +143,9 @@ settings! {
         "What is logged: a level, or a filter such as `info,switchboard::auth=debug`.";
     LOG_FORMAT: Plain "FORMAT" = Some("text"),
         "How a line looks: `text` or `json`.";
+    OTLP_ENDPOINT: Plain "URL" = None,
+        "The collector that traces of messages are sent to, by OTLP over HTTP: `http://collector:4318`. Without it, no \
+         message is traced.";
+    TRACE_SAMPLE: Plain "RATIO" = Some("0.01"),
+        "Of how many messages the way is traced, from 0 to 1. Besides, those whose senders ask for it (`traceparent`).";
 }

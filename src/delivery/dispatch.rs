@@ -17,6 +17,7 @@ use crate::bus::{BusEvent, Cause};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, UserId};
 use crate::store::{Memberships, StandingCache};
+use crate::telemetry::Traces;
 use crate::wire::ServerFrame;
 use crate::wire::envelope::{Envelope, EnvelopeError};
 use crate::wire::server::Assigned;
@@ -40,6 +41,7 @@ pub(super) struct Desk {
     pub(super) watchers: Arc<Watchers>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
+    pub(super) traces: Traces,
 }
 
 /// Sorts the bus's events until it ends them. What they say of the bus goes to `trust`.
@@ -93,33 +95,39 @@ impl Desk {
     }
 
     fn deliver(&self, user: &UserId, payload: &[u8]) {
-        match Envelope::decode(payload) {
-            Ok(Envelope::Message { message, predecessor, group }) => {
+        let (envelope, trace) = match Envelope::decode_traced(payload) {
+            Ok(decoded) => decoded,
+            Err(error) => return self.unreadable(&error),
+        };
+        match envelope {
+            Envelope::Message { message, predecessor, group } => {
                 if group && message.event.is_some() {
                     self.memberships.forget(message.conversation);
                 }
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                self.offer(user, &Arc::new(SharedMessage::new(message, predecessor, group)));
+                let taken = self.traces.take(message.id, trace);
+                let shared = Arc::new(SharedMessage::new(message, predecessor, group).traced(taken));
+                self.offer(user, &shared);
+                shared.offered();
             }
-            Ok(Envelope::Receipt { conversation, cursor }) => {
+            Envelope::Receipt { conversation, cursor } => {
                 self.tell(user, ServerFrame::Receipt { conversation, cursor });
             }
-            Ok(Envelope::Assignment { conversation, assignment }) => {
+            Envelope::Assignment { conversation, assignment } => {
                 let assignment = Assigned::of(assignment, *user == UserId::team());
                 self.tell(user, ServerFrame::Assignment { conversation, assignment });
             }
-            Ok(Envelope::Typing { conversation, user: writer, active }) if writer != *user => {
+            Envelope::Typing { conversation, user: writer, active } if writer != *user => {
                 let expires_ms = u64::try_from(TYPING_HOLDS.as_millis()).unwrap_or(u64::MAX);
                 self.tell(user, ServerFrame::Typing { conversation, user: writer, active, expires_ms });
             }
-            Ok(Envelope::Standing {}) => {
+            Envelope::Standing {} => {
                 self.standings.forget(user);
                 self.registry.each_session(user, Outbox::doubt_standing);
             }
             // Told to every node, not to one user's.
-            Ok(Envelope::Typing { .. } | Envelope::Presence { .. }) => {}
-            Err(error) => self.unreadable(&error),
+            Envelope::Typing { .. } | Envelope::Presence { .. } => {}
         }
     }
 

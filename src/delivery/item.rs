@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::model::{ConversationId, Message, StoreTime, Timestamp};
+use crate::telemetry::{Delivering, Taken};
 use crate::wire::server::{Fault, Row, Truth};
 use crate::wire::{Form, ServerFrame};
 
@@ -41,6 +42,8 @@ pub struct SharedMessage {
     pub(super) predecessor: Option<StoreTime>,
     /// Whether its conversation is a group.
     pub(super) group: bool,
+    /// Its trace, if it is one of the few that have one.
+    trace: Option<Taken>,
     forms: Forms,
 }
 
@@ -58,7 +61,19 @@ struct Forms([OnceLock<Bytes>; Form::ALL.len()]);
 
 impl SharedMessage {
     pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>, group: bool) -> Self {
-        Self { message, predecessor, group, forms: Forms::default() }
+        Self { message, predecessor, group, trace: None, forms: Forms::default() }
+    }
+
+    /// The same, traced.
+    pub(super) fn traced(self, trace: Option<Taken>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// It was offered to everybody whom it is for.
+    pub(super) fn offered(&self) {
+        if let Some(trace) = &self.trace {
+            trace.offered();
+        }
     }
 
     /// The message in a form; made by `make` for the first who asks.
@@ -89,6 +104,15 @@ impl Item {
                 _ => None,
             },
             Self::Notice(_) => None,
+        }
+    }
+
+    /// The writing of it to a socket, where the message in it is traced.
+    #[must_use]
+    pub fn delivering(&self) -> Option<Delivering> {
+        match self {
+            Self::Message(shared) => shared.trace.as_ref()?.deliver(),
+            Self::Notice(_) | Self::Answer(_) => None,
         }
     }
 

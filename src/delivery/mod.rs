@@ -38,6 +38,7 @@ use crate::model::limits::PRESENCE_ANSWER_WAIT;
 use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
 use crate::presence::{Leaving, Presence, PresenceEvent};
 use crate::store::{Memberships, StandingCache, Store, StoreClock};
+use crate::telemetry::Traces;
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -59,6 +60,8 @@ pub struct Ports {
     pub presence: Arc<dyn Presence>,
     /// The wall clock: what latencies are measured with.
     pub clock: Arc<dyn Clock>,
+    /// Where the traces of messages go that come with one.
+    pub traces: Traces,
 }
 
 /// A session's place in delivery: it leaves when this is dropped. After a while without another session of that user,
@@ -126,7 +129,7 @@ impl Delivery {
         events: mpsc::Receiver<BusEvent>,
         comings_and_goings: mpsc::Receiver<PresenceEvent>,
     ) -> Self {
-        let Ports { store, store_clock, memberships, standings, bus, presence, clock } = ports;
+        let Ports { store, store_clock, memberships, standings, bus, presence, clock, traces } = ports;
         let metrics = metrics::Metrics::new();
         let watchers = Arc::new(watchers::Watchers::new(metrics.watched.clone()));
         let visible = Arc::new(visible::Visible::new(presence.clone(), watchers.clone(), clock.clone()));
@@ -147,6 +150,7 @@ impl Delivery {
             watchers: watchers.clone(),
             clock,
             metrics: metrics.clone(),
+            traces,
         };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);
         let tasks = [

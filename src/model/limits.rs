@@ -440,3 +440,20 @@ pub const RELAYED_DONE_MAX: usize = 4;
 pub const BRIDGE_BYTES_MAX: usize = 16 * 1024;
 /// Frames of other nodes that wait to be taken by this one; beyond, they are dropped, and sent again by who sent them.
 pub const NODE_FRAMES_MAX: usize = 4 * 1024;
+
+/// Traces of clients that one node follows in a second; beyond, chance decides as if they had asked for none.
+pub const TRACES_ASKED_PER_SECOND_MAX: u32 = 10;
+/// Members of a conversation whose copies of a traced message are traced; those of others are not.
+pub const TRACED_MEMBERS_MAX: usize = 20;
+/// Sockets of one member on one node whose writing of a traced message is a span; those of others are none.
+pub const TRACED_DEVICES_MAX: u32 = 10;
+/// Spans that wait to be sent to the collector of traces; beyond, they are dropped and counted.
+pub const SPANS_WAITING_MAX: usize = 2 * 1024;
+/// Spans sent to it at once; more follow in the next request.
+pub const SPANS_AT_ONCE_MAX: usize = 512;
+/// How long the first of them waits for company.
+pub const SPANS_LINGER: Duration = Duration::from_secs(1);
+/// How long the collector may take to answer; then what was sent to it counts as lost.
+pub const OTLP_WAIT: Duration = Duration::from_secs(5);
+/// How long a node that ends may take to send its last spans, of the time that its drain has left.
+pub const TRACES_CLOSE_WAIT: Duration = Duration::from_secs(2);

@@ -14,6 +14,7 @@ pub mod limits;
 mod message;
 mod presence;
 mod standing;
+mod trace;
 
 pub use as_of::{AsOf, AsOfError};
 pub use assignment::{Assignment, Handling, InboxFilter, TalkState};
@@ -26,3 +27,4 @@ pub use ids::{ClientKey, ConversationId, Generation, IdError, MessageId, NodeId,
 pub use message::{Message, NewMessage};
 pub use presence::{Appearance, Presence, Seen, Whereabouts};
 pub use standing::{Ban, Policy, Revoked, Standing};
+pub use trace::{NotTraceparent, TRACE_BYTES, TraceContext, Traceparent};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
-use super::open::{open_bus, open_store};
+use super::open::{open_bus, open_store, open_traces};
 use crate::auth::Verifier;
 use crate::bus::BusEvent;
 use crate::config::{Auth, BusKind, Config, Keys, Storage};
@@ -43,6 +43,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         Finding { part: "bus", outcome: check_bus(&config.bus).await },
         Finding { part: "keys", outcome: check_keys(&config.auth).await },
         Finding { part: "policy", outcome: Ok(check_policy(config.policy)) },
+        Finding { part: "traces", outcome: check_traces(config).await },
         Finding { part: "listen", outcome: check_address(config.listen).await },
         Finding { part: "ops-listen", outcome: check_address(config.ops_listen).await },
     ]
@@ -114,6 +115,17 @@ fn check_policy(policy: Policy) -> String {
         Policy::Support => "users write to the team only",
     };
     format!("{}: {what}", policy.name())
+}
+
+/// A node goes on without its collector: but who looks here wants to know.
+async fn check_traces(config: &Config) -> Result<String, String> {
+    let Some(settings) = &config.traces else { return Ok("of no message: there is no collector".to_owned()) };
+    let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+    let traces = open_traces(config, &chance).map_err(|error| error.to_string())?;
+    match traces.probe().await {
+        Ok(()) => Ok(format!("of {} of the messages, and {} takes them", settings.sample, settings.endpoint)),
+        Err(error) => Err(format!("{} does not take them: {error}", settings.endpoint)),
+    }
 }
 
 /// An address in use is no failure: a node may be running.

@@ -13,7 +13,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -27,11 +27,12 @@ use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
+use crate::model::limits::TRACES_CLOSE_WAIT;
 use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, Traces};
 
 pub use check::{Finding, check};
 pub use health::health;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub chance: Arc<dyn Chance>,
     /// The process's metrics, if this node is to serve them.
     pub recorder: Option<Recorder>,
+    /// Which messages are traced.
+    pub traces: Traces,
 }
 
 /// How a node behaves.
@@ -108,6 +111,7 @@ pub struct Node {
     settings: Settings,
     presence: Arc<dyn Presence>,
     clock: Arc<dyn Clock>,
+    traces: Traces,
     _keeping: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -127,8 +131,8 @@ impl Node {
         let (stop_accepting, drain_sessions) = (CancellationToken::new(), CancellationToken::new());
         let sessions = TaskTracker::new();
 
-        let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder } =
-            parts;
+        let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, .. } = parts;
+        let (recorder, traces) = (parts.recorder, parts.traces);
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
@@ -143,6 +147,7 @@ impl Node {
             presence: presence.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
+            traces: traces.clone(),
         }));
         let delivery = Arc::new(Delivery::start(
             delivery::Ports {
@@ -153,6 +158,7 @@ impl Node {
                 bus: bus.clone(),
                 presence: presence.clone(),
                 clock: clock.clone(),
+                traces: traces.clone(),
             },
             events,
             comings_and_goings,
@@ -243,6 +249,7 @@ impl Node {
             settings,
             presence,
             clock,
+            traces,
             _keeping,
         })
     }
@@ -267,7 +274,10 @@ impl Node {
             self.sessions.wait().await;
             let _ = self.accepting.await;
         };
+        let began = Instant::now();
         let in_time = timeout(self.settings.drain, all).await.is_ok();
+        let left = self.settings.drain.saturating_sub(began.elapsed());
+        self.traces.close(left.min(TRACES_CLOSE_WAIT)).await;
         // Whoever was here is somewhere else in a moment: nobody is told that they left, until it turns out that they did.
         self.presence.withdraw(self.clock.now()).await;
         in_time

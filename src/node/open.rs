@@ -23,7 +23,7 @@ use crate::session::Rate;
 use crate::store::Archive;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::mongo::{MongoOptions, MongoStore};
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, Traces};
 
 /// Why a node does not start: one sentence for its operator. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,14 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
     let verifier = Arc::new(Verifier::open(&config.auth, &*chance).map_err(StartError::of)?);
     let minter = config.auth.development_logins().then(|| Minter::open(&config.auth, &*chance)).transpose();
     let minter = minter.map_err(StartError::of)?.map(Arc::new);
-    Ok(Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder })
+    let traces = open_traces(config, &chance)?;
+    Ok(Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder, traces })
+}
+
+pub(super) fn open_traces(config: &Config, chance: &Arc<dyn Chance>) -> Result<Traces, StartError> {
+    let Some(settings) = &config.traces else { return Ok(Traces::off()) };
+    let node = config.node_label.clone().unwrap_or_else(|| format!("{:016x}", chance.bits()));
+    Traces::open(settings, node, chance.clone()).map_err(StartError::of)
 }
 
 pub(super) async fn open_store(

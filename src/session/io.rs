@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Gone, Incoming, Metrics, Outward, Socket};
 use crate::delivery::Outbox;
 use crate::model::Clock;
+use crate::telemetry::Delivering;
 
 /// What came of waiting for the socket.
 pub(super) enum Event {
@@ -30,12 +31,14 @@ pub(super) struct Writer {
     /// When the socket last took something after it had taken nothing for a while: the peer reads, so it is alive.
     pub(super) moved: Instant,
     blocked: bool,
+    /// Traced messages that were written and may not be flushed: nearly always none.
+    delivering: Vec<Delivering>,
 }
 
 impl Writer {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { ping: false, unflushed: false, progressed: now, moved: now, blocked: false }
+        Self { ping: false, unflushed: false, progressed: now, moved: now, blocked: false, delivering: Vec::new() }
     }
 
     /// Waits until something comes in (if `reading`), or everything that waits is written. Frames are drained together
@@ -66,9 +69,12 @@ impl Writer {
     pub(super) async fn write_out<S: Socket>(&mut self, socket: &mut S, outbox: &Outbox) -> Result<(), Gone> {
         while let Some(item) = outbox.pop() {
             poll_fn(|cx| socket.poll_ready(cx)).await?;
+            self.delivering.extend(item.delivering());
             socket.start_send(Outward::Item(item))?;
         }
-        poll_fn(|cx| socket.poll_flush(cx)).await
+        poll_fn(|cx| socket.poll_flush(cx)).await?;
+        self.delivered();
+        Ok(())
     }
 
     fn poll_write<S: Socket>(
@@ -84,6 +90,7 @@ impl Writer {
                 Outward::Ping
             } else if let Some(item) = outbox.pop() {
                 metrics.written(item.accepted(), clock);
+                self.delivering.extend(item.delivering());
                 Outward::Item(item)
             } else {
                 break;
@@ -94,8 +101,16 @@ impl Writer {
         }
         ready!(socket.poll_flush(cx))?;
         self.unflushed = false;
+        self.delivered();
         self.note_progress();
         Poll::Ready(Ok(()))
+    }
+
+    /// The socket has taken all that was written.
+    fn delivered(&mut self) {
+        if !self.delivering.is_empty() {
+            std::mem::take(&mut self.delivering).into_iter().for_each(Delivering::written);
+        }
     }
 
     fn note_progress(&mut self) {

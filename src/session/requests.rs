@@ -57,7 +57,8 @@ impl Live {
         let for_team = self.identity.role == Role::Admin;
         let sender = self.identity.user.clone();
         let rights = self.rights();
-        let send = chat::Send { sender, for_team, rights, target, key: send.key, text: send.text, exact: send.head };
+        let client::Send { key, text, head: exact, traceparent: trace, .. } = send;
+        let send = chat::Send { sender, for_team, rights, target, key, text, exact, trace };
         let (conversation, key) = (send.conversation(), send.key.clone());
         if self.may_send(conversation, &key) {
             let answer = self.services.chat.send(send, Some(self.gate.clone()));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
-use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Post, Seq, UserId};
+use crate::model::{AsOf, ClientKey, ConversationId, Handling, InboxFilter, Post, Seq, Traceparent, UserId};
 
 /// One frame from a client. Fields that this version does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -109,6 +110,22 @@ pub struct Send {
     pub text: String,
     /// The highest place that the writer saw: the message is stored right after it, or not at all.
     pub head: Option<Seq>,
+    /// The trace that the message belongs to. What is none is passed over: nobody is refused for it.
+    #[serde(default, deserialize_with = "leniently")]
+    pub traceparent: Option<Traceparent>,
+}
+
+fn leniently<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Traceparent>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Text(String),
+        Other(IgnoredAny),
+    }
+    Ok(match Given::deserialize(from)? {
+        Given::Text(text) => text.parse().ok(),
+        Given::Other(IgnoredAny) => None,
+    })
 }
 
 /// A place in a conversation.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Assignment, ConversationId, Cursor, Message, StoreTime, UserId};
+use crate::model::{Assignment, ConversationId, Cursor, Message, StoreTime, TraceContext, UserId};
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
+/// What the bytes of a traced envelope end with: a byte that begins nothing in MessagePack, so that few others end so.
+const TRACED: u8 = 0xc1;
 
 /// Something that happened, as one node tells the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,15 +98,116 @@ impl Envelope {
         bytes.into()
     }
 
+    /// The same, with where in a trace it is said. That stands behind the envelope, where a node that knows nothing of it
+    /// does not look: what it reads is what it always read.
+    #[must_use]
+    pub fn encode_traced(&self, trace: TraceContext) -> Bytes {
+        let mut bytes = self.encode().to_vec();
+        bytes.extend_from_slice(&trace.to_bytes());
+        bytes.push(TRACED);
+        bytes.into()
+    }
+
     /// Bytes as an envelope.
     ///
     /// # Errors
     /// If they are of another version, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        Self::decode_traced(bytes).map(|(envelope, _)| envelope)
+    }
+
+    /// Bytes as an envelope, and where in a trace it was said. What else stands there is passed over.
+    ///
+    /// # Errors
+    /// If they are of another version, or damaged.
+    pub fn decode_traced(bytes: &[u8]) -> Result<(Self, Option<TraceContext>), EnvelopeError> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => rmp_serde::from_slice(rest).map_err(|_| EnvelopeError::Malformed),
+            // An envelope may end with this byte too: only reading it shows whether there is something behind it.
+            Some((&VERSION, mut rest)) if rest.last() == Some(&TRACED) => {
+                let mut reader = rmp_serde::Deserializer::new(&mut rest);
+                let envelope = Self::deserialize(&mut reader).map_err(|_| EnvelopeError::Malformed)?;
+                Ok((envelope, rest.split_last().and_then(|(_, trace)| TraceContext::from_bytes(trace))))
+            }
+            Some((&VERSION, rest)) => match rmp_serde::from_slice(rest) {
+                Ok(envelope) => Ok((envelope, None)),
+                Err(_) => Err(EnvelopeError::Malformed),
+            },
             Some((&version, _)) => Err(EnvelopeError::Version(version)),
             None => Err(EnvelopeError::Malformed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Seq;
+
+    /// A message as nodes wrote and read it before there were traces.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Before {
+        #[serde(rename = "m")]
+        Message {
+            #[serde(rename = "m")]
+            message: Arc<Message>,
+            #[serde(rename = "p")]
+            predecessor: Option<StoreTime>,
+            #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+            group: bool,
+        },
+    }
+
+    fn message() -> Arc<Message> {
+        Arc::new(Message {
+            conversation: "000102030405060708090a0b0c0d0e0f".parse().unwrap(),
+            seq: Seq(7),
+            id: "66f2a1b3c4d5e6f708192a3b".parse().unwrap(),
+            sender: "ann".parse().unwrap(),
+            key: "k".parse().unwrap(),
+            at: crate::model::Timestamp(1),
+            text: "hello".to_owned(),
+            event: None,
+        })
+    }
+
+    fn trace() -> TraceContext {
+        TraceContext::new([7; 16], [9; 8]).unwrap()
+    }
+
+    fn read_before(bytes: &[u8]) -> Before {
+        rmp_serde::from_slice(&bytes[1..]).unwrap()
+    }
+
+    #[test]
+    fn the_bytes_of_what_is_not_traced_are_what_they_were() {
+        for (group, predecessor) in [(false, None), (true, Some(StoreTime(5)))] {
+            let now = Envelope::Message { message: message(), predecessor, group }.encode();
+            let mut before = vec![VERSION];
+            rmp_serde::encode::write(&mut before, &Before::Message { message: message(), predecessor, group }).unwrap();
+            assert_eq!(now, before);
+            assert_eq!(Envelope::decode_traced(&before).unwrap().1, None);
+        }
+    }
+
+    #[test]
+    fn a_node_that_knows_nothing_of_traces_reads_a_traced_message_all_the_same() {
+        for group in [false, true] {
+            let bytes = Envelope::Message { message: message(), predecessor: None, group }.encode_traced(trace());
+            assert_eq!(read_before(&bytes), Before::Message { message: message(), predecessor: None, group });
+        }
+    }
+
+    #[test]
+    fn a_trace_is_found_behind_every_envelope_and_nowhere_else() {
+        // The second ends with the byte that a traced one ends with.
+        for predecessor in [None, Some(StoreTime(0xc1c1))] {
+            let envelope = Envelope::Message { message: message(), predecessor, group: false };
+            assert_eq!(Envelope::decode_traced(&envelope.encode()), Ok((envelope.clone(), None)));
+            let traced = envelope.encode_traced(trace());
+            assert_eq!(Envelope::decode_traced(&traced), Ok((envelope.clone(), Some(trace()))));
+            let mut longer = traced.to_vec();
+            longer.push(TRACED);
+            assert_eq!(Envelope::decode_traced(&longer), Ok((envelope, None)), "what is not understood is passed over");
         }
     }
 }

@@ -61,4 +61,6 @@ mod support;
 #[cfg(test)]
 mod team;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod typing;

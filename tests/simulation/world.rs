@@ -10,6 +10,7 @@ use switchboard::model::{Clock, Policy, Timestamp, UserId};
 use switchboard::presence::local::LocalWorld;
 use switchboard::session::{self, Admission, Paces, Rate, Services};
 use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
+use switchboard::telemetry::Traces;
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -181,6 +182,7 @@ impl World {
             presence: presence.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
+            traces: Traces::off(),
         }));
         let bus_of_delivery = bus.clone();
         let ports = delivery::Ports {
@@ -191,6 +193,7 @@ impl World {
             bus: bus_of_delivery,
             presence,
             clock: clock.clone(),
+            traces: Traces::off(),
         };
         let services = Arc::new(Services {
             chat,

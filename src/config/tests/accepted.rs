@@ -50,6 +50,15 @@ fn development_logins_exist_only_where_nobody_else_can_come_by() {
 }
 
 #[test]
+fn traces_go_nowhere_until_there_is_a_collector() {
+    assert_eq!(config("TRACE_SAMPLE=1").traces, None);
+    let traces = config("OTLP_ENDPOINT=http://collector:4318").traces.unwrap();
+    assert_eq!((traces.endpoint.as_str(), traces.sample), ("http://collector:4318/", 0.01));
+    let traces = config("OTLP_ENDPOINT=https://c/otlp TRACE_SAMPLE=0").traces.unwrap();
+    assert_eq!((traces.endpoint.as_str(), traces.sample), ("https://c/otlp", 0.0));
+}
+
+#[test]
 fn the_nearest_source_wins() {
     let around = Around::default()
         .file("/c.toml", "listen = '127.0.0.1:1'\nops_listen = '127.0.0.1:2'\nnode_id = 'file'")

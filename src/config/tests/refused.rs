@@ -83,6 +83,13 @@ const REFUSALS: &[(&str, &str)] = &[
     ("TRUSTED_PROXIES=all JWT_SECRET=SECRET", "SWITCHBOARD_TRUSTED_PROXIES must be addresses or networks"),
     ("LOG_FORMAT=xml", "SWITCHBOARD_LOG_FORMAT must be text or json, not \"xml\""),
     ("LOG=switchboard=loud", "SWITCHBOARD_LOG must be a level or a filter"),
+    ("OTLP_ENDPOINT=collector:4318", "SWITCHBOARD_OTLP_ENDPOINT must be the address of a collector, http or https,"),
+    ("OTLP_ENDPOINT=grpc://collector:4317", "SWITCHBOARD_OTLP_ENDPOINT must be"),
+    ("OTLP_ENDPOINT=http://name@collector:4318", "SWITCHBOARD_OTLP_ENDPOINT must be"),
+    ("OTLP_ENDPOINT=http://collector:4318/?a=b", "SWITCHBOARD_OTLP_ENDPOINT must be"),
+    ("OTLP_ENDPOINT=http://c TRACE_SAMPLE=1.5", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
+    ("TRACE_SAMPLE=NaN", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
+    ("TRACE_SAMPLE=-0.1", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
     // Numbers
     ("DRAIN_SECONDS=soon", "SWITCHBOARD_DRAIN_SECONDS must be a whole number from 0 to 3600, not \"soon\""),
     ("DRAIN_SECONDS=-1", "SWITCHBOARD_DRAIN_SECONDS must be a whole number"),

@@ -315,7 +315,8 @@ async fn send(
     let target = view.support_of(&to).map_or(Target::Person(to.clone()), |user| Target::Support(user.clone()));
     let rights = chat::Rights::of(who.role, desk.services.chat.recent_standing(&who.user).await?);
     let (sender, for_team) = (who.user.clone(), who.role == Role::Admin);
-    let send = chat::Send { sender, for_team, rights, target, key, text, exact: None };
+    let send =
+        chat::Send { sender, for_team, rights, target, key, text, exact: None, trace: headers::traceparent(&headers) };
     let message = desk.services.chat.send(send, None).await?.message;
     let conversation = desk.services.chat.member(&who, message.conversation).await?.conversation;
     let Some(parties) = view.parties(&message, &conversation) else {

@@ -41,7 +41,7 @@ fn is_preflight(request: &Request) -> bool {
 fn preflight() -> Response {
     let granted = [
         (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT"),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key, Traceparent"),
         (ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     (StatusCode::NO_CONTENT, granted).into_response()

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bearer::Bearer;
 use super::document::{AskFailures, BodyFailures, NotAsThought, NotYours};
+use super::headers::traceparent;
 use super::input::{Body, InConversation, Query, id};
 use super::problem::Problem;
 use super::shapes::{Message, Messages};
@@ -79,7 +80,9 @@ pub(super) struct NewMessage {
 /// When this is answered with 201, the message is stored for good. After 503 it may or may not be: repeat the request
 /// with the same key. With `head`, 409 `conflict` says what others wrote after that place; nothing is stored then.
 #[utoipa::path(post, path = "/messages", tag = "messages", request_body = NewMessage,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `key` in the body")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `key` in the body"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the message belongs to, by W3C's Trace \
+            Context. One whose flag says that it is recorded is followed through the nodes, if traces are sent anywhere")),
     responses((status = 201, description = "Stored, now or by an earlier request with the same key", body = Message),
         AskFailures, BodyFailures, NotYours, NotAsThought))]
 pub(super) async fn send(
@@ -103,8 +106,8 @@ pub(super) async fn send(
         api.chat.member(&who, conversation).await?;
     }
     let Writer { user: sender, for_team, rights } = writer;
-    let exact = new.head.map(Seq);
-    let send = Send { sender, for_team, rights, target, key, text: new.text.clone(), exact };
+    let (exact, trace) = (new.head.map(Seq), traceparent(&headers));
+    let send = Send { sender, for_team, rights, target, key, text: new.text.clone(), exact, trace };
     let sent = api.chat.send(send, None).await?;
     if sent.message.text != new.text {
         return Err(Problem::key_reused());

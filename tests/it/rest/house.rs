@@ -64,6 +64,7 @@ impl House {
             presence: presence.clone(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
+            traces: switchboard::telemetry::Traces::off(),
         }));
         Self { router: router(&chat, UNPACED, UNPACED), store, presence, chat, _directory: directory }
     }

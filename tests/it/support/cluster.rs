@@ -26,6 +26,7 @@ use switchboard::session::Rate;
 use switchboard::store::Store;
 use switchboard::store::embedded::EmbeddedStore;
 use switchboard::store::mongo::{MongoOptions, MongoStore};
+use switchboard::telemetry::Traces;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
@@ -72,20 +73,20 @@ impl Cluster {
     }
 
     async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
-        let hub = LocalHub::default();
-        let join = |_| {
-            let (bus, events) = hub.join();
-            (Arc::new(bus) as Arc<dyn Bus>, events)
-        };
-        Self::sharing_a_store((0..nodes).map(join).collect(), (policy, claim_away)).await
+        Self::sharing_a_store(one_process(nodes), (policy, claim_away), &untraced).await
+    }
+
+    /// Nodes over the local bus, each with the traces of its number.
+    pub(crate) async fn local_traced(nodes: usize, traces: impl Fn(usize) -> Traces) -> Self {
+        Self::sharing_a_store(one_process(nodes), (Policy::Open, Duration::ZERO), &traces).await
     }
 
     /// Nodes over these buses, sharing one embedded store.
-    pub(crate) async fn over(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>) -> Self {
-        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO)).await
+    pub(crate) async fn over(buses: Buses) -> Self {
+        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO), &untraced).await
     }
 
-    async fn sharing_a_store(buses: Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>, rules: (Policy, Duration)) -> Self {
+    async fn sharing_a_store(buses: Buses, rules: (Policy, Duration), traces: &dyn Fn(usize) -> Traces) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
@@ -94,7 +95,7 @@ impl Cluster {
         for (bus, events) in buses {
             let (presence, comings_and_goings) = world.join(GRACE, Arc::new(SystemClock));
             let shared = Shared { bus, events, presence: Arc::new(presence), comings_and_goings };
-            nodes.push(start(store.clone(), shared, rules).await);
+            nodes.push(start(store.clone(), shared, rules, traces(nodes.len())).await);
         }
         Self { nodes, ground: Ground::Local(directory, store) }
     }
@@ -111,9 +112,14 @@ impl Cluster {
 
     /// Nodes over a real Redis server and a real replica set.
     pub(crate) async fn redis(nodes: usize) -> Self {
+        Self::redis_traced(nodes, untraced).await
+    }
+
+    /// The same, each with the traces of its number.
+    pub(crate) async fn redis_traced(nodes: usize, traces: impl Fn(usize) -> Traces) -> Self {
         let (redis, mongo) = tokio::join!(Redis::start(), Mongo::start());
         let urls = vec![redis.url(); nodes];
-        let nodes = distributed(&urls, &mongo).await;
+        let nodes = distributed_traced(&urls, &mongo, &traces).await;
         Self { nodes, ground: Ground::Redis(redis, mongo) }
     }
 
@@ -142,8 +148,28 @@ impl Cluster {
     }
 }
 
+type Buses = Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>;
+
+/// Buses of so many nodes that live in one process.
+fn one_process(nodes: usize) -> Buses {
+    let hub = LocalHub::default();
+    let join = |_| {
+        let (bus, events) = hub.join();
+        (Arc::new(bus) as Arc<dyn Bus>, events)
+    };
+    (0..nodes).map(join).collect()
+}
+
+fn untraced(_: usize) -> Traces {
+    Traces::off()
+}
+
 /// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
 pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
+    distributed_traced(urls, mongo, &untraced).await
+}
+
+async fn distributed_traced(urls: &[String], mongo: &Mongo, traces: &dyn Fn(usize) -> Traces) -> Vec<Node> {
     let mut nodes = Vec::new();
     for url in urls {
         let store = MongoStore::connect(&mongo.uri(), MongoOptions::default(), &SystemChance).await.unwrap();
@@ -155,7 +181,7 @@ pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
         let (presence, comings_and_goings) =
             RedisPresence::start(line, Arc::new(SystemClock), Arc::new(SystemChance), GRACE);
         let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
-        nodes.push(start(store, shared, (Policy::Open, Duration::ZERO)).await);
+        nodes.push(start(store, shared, (Policy::Open, Duration::ZERO), traces(nodes.len())).await);
     }
     nodes
 }
@@ -168,7 +194,12 @@ struct Shared {
     comings_and_goings: Receiver<PresenceEvent>,
 }
 
-async fn start(store: Arc<dyn Store>, shared: Shared, (policy, claim_away): (Policy, Duration)) -> Node {
+async fn start(
+    store: Arc<dyn Store>,
+    shared: Shared,
+    (policy, claim_away): (Policy, Duration),
+    traces: Traces,
+) -> Node {
     let Shared { bus, events, presence, comings_and_goings } = shared;
     let parts = Parts {
         store,
@@ -181,6 +212,7 @@ async fn start(store: Arc<dyn Store>, shared: Shared, (policy, claim_away): (Pol
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         recorder: None,
+        traces,
     };
     let settings = Settings {
         listener: ListenerSettings::default(),

@@ -3,6 +3,7 @@
 pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod collector;
 pub(crate) mod dealer;
 pub(crate) mod page;
 pub(crate) mod ports;
