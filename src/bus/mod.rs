@@ -9,6 +9,7 @@
 mod channel;
 pub mod local;
 mod metrics;
+mod nodes;
 mod outlet;
 pub mod redis;
 
@@ -17,6 +18,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::model::{NodeId, UserId};
+
+pub use nodes::Nodes;
 
 /// What the bus tells its node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,30 +11,29 @@
 //! - After an unknown outcome nothing is tried until the keys concerned and the end of the conversation were read.
 
 mod exact;
+mod pending;
 mod traced;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
-use super::gate::Gate;
-use super::groups::may_change;
 use super::heads::{Heads, Stored};
 use super::member::not_yours;
 use super::metrics::Stages;
-use super::rights::{Rights, Rules};
+use super::rights::Rules;
 use super::send::Sent;
 use super::unavailable;
-use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, SEND_WAIT, STORE_PAUSE};
-use crate::model::{
-    Code, Conversation, ConversationId, Group, Kind, Message, NewMessage, Refusal, Seq, StoreTime, TraceContext, UserId,
-};
+use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, STORE_PAUSE};
+use crate::model::{Clock, Code, ConversationId, Kind, Message, Refusal, Seq, StoreTime};
 use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
-use crate::telemetry::{Sending, Traces};
+use crate::telemetry::{Traces, Trail};
+
+pub(super) use pending::{Opening, Pending};
 
 /// What all lanes share.
 pub(super) struct Parts {
@@ -47,83 +46,8 @@ pub(super) struct Parts {
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
     pub(super) traces: Traces,
-}
-
-/// A conversation to make exist first, where its id was derived.
-pub(super) enum Opening {
-    /// From its members.
-    Talk(Conversation),
-    /// From who made it.
-    Group(Box<(Conversation, Group)>),
-}
-
-/// A send that waits for its place.
-pub(super) struct Pending {
-    pub(super) new: NewMessage,
-    /// Whether its sender may write for the team.
-    pub(super) for_team: bool,
-    pub(super) rights: Rights,
-    /// The place that it must be stored right after, or not at all.
-    pub(super) exact: Option<Seq>,
-    /// Since when that place is looked for.
-    pub(super) unseen_since: Option<Instant>,
-    /// The conversation to make exist first.
-    pub(super) open: Option<Opening>,
-    /// The gate of the session that sent it, at which it has arrived.
-    pub(super) gate: Option<Arc<Gate>>,
-    pub(super) accepted: Instant,
-    pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
-    /// Its trace, if it is one of the few that have one.
-    pub(super) trace: Option<Box<Sending>>,
-    /// Counted as long as it waits.
-    pub(super) _waiting: super::metrics::Waiting,
-}
-
-impl Pending {
-    /// Answers with a refusal. The gate is closed behind a send that may come back.
-    pub(super) fn refuse(self, refusal: Refusal) {
-        if let Some(trace) = self.trace {
-            trace.refuse(refusal.code);
-        }
-        match self.gate {
-            Some(gate) if refusal.code.is_retryable() => gate.close(self.new.conversation, &self.new.key),
-            Some(gate) => gate.settle(self.new.conversation, &self.new.key),
-            None => {}
-        }
-        let _ = self.reply.send(Err(refusal));
-    }
-
-    fn may_write_in(&self, conversation: &Conversation) -> bool {
-        conversation.has(&self.new.sender)
-            || (self.for_team && conversation.has(&UserId::team()))
-            || self.rights.everywhere
-    }
-
-    /// Whether what it changes may not be changed, as it is.
-    fn check_change(&self, talk: &Talk) -> Result<(), Refusal> {
-        match (&self.new.event, &talk.group) {
-            (Some(event), Some(group)) => may_change(group, &self.new.sender, event),
-            (Some(_), None) => Err(Refusal::new(Code::Invalid, "it is not a group")),
-            (None, _) => Ok(()),
-        }
-    }
-
-    /// Where in its trace it is.
-    fn context(&self) -> Option<TraceContext> {
-        self.trace.as_ref()?.context()
-    }
-
-    const fn is_change(&self) -> bool {
-        self.new.event.is_some()
-    }
-
-    fn deadline(&self) -> Instant {
-        self.accepted + SEND_WAIT
-    }
-
-    fn is_held_up(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| !gate.admits(self.new.conversation, &self.new.key))
-    }
+    pub(super) trail: Arc<Trail>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The lane of one conversation.
@@ -417,6 +341,7 @@ impl Lane {
         }
         let stages = &self.parts.metrics;
         stages.committed.record(pending.accepted.elapsed());
+        let committed = self.parts.clock.now();
         if let Some(trace) = &mut pending.trace {
             trace.stored(message.id);
         }
@@ -424,6 +349,7 @@ impl Lane {
             self.parts.announcer.message(talk, message.clone(), predecessor, pending.context()).await;
         }
         stages.published.record(pending.accepted.elapsed());
+        self.parts.trail.sent(&message, committed);
         if let Some(trace) = &mut pending.trace {
             trace.published();
         }

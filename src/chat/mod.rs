@@ -29,17 +29,18 @@ mod rights;
 mod send;
 mod standing;
 mod team;
+mod trail;
 mod typing;
 mod unread;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Nodes};
 use crate::model::{Chance, Clock, Policy, Refusal, UserId};
 use crate::presence::Presence;
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
-use crate::telemetry::Traces;
+use crate::telemetry::{Traces, Trail};
 
 pub use desk::Wish;
 pub use ends::End;
@@ -54,6 +55,7 @@ pub use receipts::Marks;
 pub use rights::Rights;
 pub use send::{Send, Sent, Target};
 pub use standing::Revocation;
+pub use trail::Way;
 pub use unread::Unread;
 
 /// Everything the use cases need, handed in by the composition root.
@@ -78,6 +80,10 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
     /// Which messages are traced.
     pub traces: Traces,
+    /// What is remembered of messages.
+    pub trail: Arc<Trail>,
+    /// Which nodes there are.
+    pub nodes: Arc<Nodes>,
 }
 
 /// The use cases. Cheap to share; one for each node.
@@ -95,14 +101,29 @@ pub struct Chat {
     announcer: Arc<announce::Announcer>,
     desk: Arc<desk::Desk>,
     lanes: lanes::Lanes,
+    asker: trail::Asker,
 }
 
 impl Chat {
     /// Starts the tasks that messages pass through. They end when the last `Chat` and the last lane are gone.
     #[must_use]
     pub fn start(ports: Ports) -> Self {
-        let Ports { store, store_clock, memberships, standings, policy, bus, presence, clock, chance, traces } = ports;
-        let announcer = Arc::new(announce::Announcer::new(bus));
+        let Ports {
+            store,
+            store_clock,
+            memberships,
+            standings,
+            policy,
+            bus,
+            presence,
+            clock,
+            chance,
+            traces,
+            trail,
+            nodes,
+        } = ports;
+        let announcer = Arc::new(announce::Announcer::new(bus.clone()));
+        let asker = trail::Asker::new(trail.clone(), nodes, bus, chance.clone());
         let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
         let lanes = lanes::Lanes::new(lane::Parts {
@@ -115,10 +136,26 @@ impl Chat {
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,
             traces: traces.clone(),
+            trail,
+            clock: clock.clone(),
         });
         let desk = Arc::new(desk::Desk::new(store.clone(), memberships.clone(), announcer.clone(), clock.clone()));
         let met = Mutex::default();
-        Self { store, clock, chance, traces, presence, memberships, standings, rules, met, announcer, desk, lanes }
+        Self {
+            store,
+            clock,
+            chance,
+            traces,
+            presence,
+            memberships,
+            standings,
+            rules,
+            met,
+            announcer,
+            desk,
+            lanes,
+            asker,
+        }
     }
 
     /// What users may do with each other here.

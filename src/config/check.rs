@@ -50,6 +50,7 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
         drain: Duration::from_secs(number(raw, &s::DRAIN_SECONDS, 0, 3_600)?.into()),
         presence_grace: Duration::from_secs(number(raw, &s::PRESENCE_GRACE_SECONDS, 0, 300)?.into()),
         log: log(raw)?,
+        trail: Duration::from_secs(number(raw, &s::TRAIL_SECONDS, 0, 86_400)?.into()),
         traces: traces(raw)?,
         rates: rates(raw)?,
     })

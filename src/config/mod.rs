@@ -70,6 +70,8 @@ pub struct Config {
     pub presence_grace: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// How long is remembered what became of a message, at most a day; zero: not at all.
+    pub trail: Duration,
     /// Where traces of messages go, if anywhere.
     pub traces: Option<Traces>,
     /// How much of everything.

@@ -139,6 +139,8 @@ settings! {
         "Connections admitted per second on this node; in a storm the others wait.";
     FROM: Secret "URI" = None,
         "The database that `switchboard import` copies, the old app's: `mongodb://…/database`. It is only read.";
+    TRAIL_SECONDS: Plain "SECONDS" = Some("900"),
+        "How long nodes remember what became of a message, for whoever asks where it is; 0: not at all.";
     LOG: Plain "FILTER" = Some("info"),
         "What is logged: a level, or a filter such as `info,switchboard::auth=debug`.";
     LOG_FORMAT: Plain "FORMAT" = Some("text"),

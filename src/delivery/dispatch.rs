@@ -12,12 +12,13 @@ use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::position::Verdict;
 use super::registry::Registry;
+use super::trail::Question;
 use super::watchers::Watchers;
-use crate::bus::{BusEvent, Cause};
+use crate::bus::{BusEvent, Cause, Nodes};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
-use crate::model::{Clock, UserId};
+use crate::model::{Clock, NodeId, UserId};
 use crate::store::{Memberships, StandingCache};
-use crate::telemetry::Traces;
+use crate::telemetry::{Traces, Trail};
 use crate::wire::ServerFrame;
 use crate::wire::envelope::{Envelope, EnvelopeError};
 use crate::wire::server::Assigned;
@@ -42,6 +43,10 @@ pub(super) struct Desk {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
     pub(super) traces: Traces,
+    pub(super) trail: Arc<Trail>,
+    pub(super) nodes: Arc<Nodes>,
+    /// Where questions about messages are answered.
+    pub(super) questions: mpsc::Sender<Question>,
 }
 
 /// Sorts the bus's events until it ends them. What they say of the bus goes to `trust`.
@@ -106,8 +111,8 @@ impl Desk {
                 }
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                let taken = self.traces.take(message.id, trace);
-                let shared = Arc::new(SharedMessage::new(message, predecessor, group).traced(taken));
+                let (taken, reception) = (self.traces.take(message.id, trace), self.trail.taken(&message));
+                let shared = Arc::new(SharedMessage::new(message, predecessor, group).traced(taken).noted(reception));
                 self.offer(user, &shared);
                 shared.offered();
             }
@@ -127,7 +132,7 @@ impl Desk {
                 self.registry.each_session(user, Outbox::doubt_standing);
             }
             // Told to every node, not to one user's.
-            Envelope::Typing { .. } | Envelope::Presence { .. } => {}
+            Envelope::Typing { .. } | Envelope::Presence { .. } | Envelope::Node { .. } | Envelope::Trail { .. } => {}
         }
     }
 
@@ -135,6 +140,11 @@ impl Desk {
     fn broadcast(&self, payload: &[u8]) {
         match Envelope::decode(payload) {
             Ok(Envelope::Presence { users }) => self.watchers.doubt(users),
+            Ok(Envelope::Node { node, label, leaves }) => self.nodes.heard(NodeId(node), label, leaves),
+            Ok(Envelope::Trail { message, asker, request }) => {
+                // Without room, whoever asks is told that this node did not answer.
+                let _ = self.questions.try_send(Question { message, asker: NodeId(asker), request });
+            }
             Ok(_) => {}
             Err(error) => self.unreadable(&error),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::model::{ConversationId, Message, StoreTime, Timestamp};
-use crate::telemetry::{Delivering, Taken};
+use crate::telemetry::{Delivering, Reception, Taken};
 use crate::wire::server::{Fault, Row, Truth};
 use crate::wire::{Form, ServerFrame};
 
@@ -44,6 +44,10 @@ pub struct SharedMessage {
     pub(super) group: bool,
     /// Its trace, if it is one of the few that have one.
     trace: Option<Taken>,
+    /// Where it is noted to how many sockets it was written, if that is remembered.
+    reception: Option<Arc<Reception>>,
+    /// Whether it was read from the store.
+    is_read: bool,
     forms: Forms,
 }
 
@@ -61,12 +65,22 @@ struct Forms([OnceLock<Bytes>; Form::ALL.len()]);
 
 impl SharedMessage {
     pub(super) fn new(message: Arc<Message>, predecessor: Option<StoreTime>, group: bool) -> Self {
-        Self { message, predecessor, group, trace: None, forms: Forms::default() }
+        Self { message, predecessor, group, trace: None, reception: None, is_read: false, forms: Forms::default() }
     }
 
     /// The same, traced.
     pub(super) fn traced(self, trace: Option<Taken>) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same, with where it is noted to how many sockets it was written.
+    pub(super) fn noted(self, reception: Option<Arc<Reception>>) -> Self {
+        Self { reception, ..self }
+    }
+
+    /// The same, as read from the store.
+    pub(super) fn read(self) -> Self {
+        Self { is_read: true, ..self }
     }
 
     /// It was offered to everybody whom it is for.
@@ -104,6 +118,15 @@ impl Item {
                 _ => None,
             },
             Self::Notice(_) => None,
+        }
+    }
+
+    /// It is written to a socket, at this time.
+    pub fn written(&self, at: Timestamp) {
+        if let Self::Message(shared) = self
+            && let Some(reception) = &shared.reception
+        {
+            reception.written(at, shared.is_read);
         }
     }
 

@@ -23,6 +23,7 @@ mod position;
 mod queue;
 mod reader;
 mod registry;
+mod trail;
 mod visible;
 mod watchers;
 
@@ -33,12 +34,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::bus::{Bus, BusEvent};
-use crate::model::limits::PRESENCE_ANSWER_WAIT;
+use crate::bus::{Bus, BusEvent, Nodes};
+use crate::model::limits::{PRESENCE_ANSWER_WAIT, TRAIL_QUESTIONS_MAX};
 use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
 use crate::presence::{Leaving, Presence, PresenceEvent};
 use crate::store::{Memberships, StandingCache, Store, StoreClock};
-use crate::telemetry::Traces;
+use crate::telemetry::{Traces, Trail};
 
 pub use item::{Item, Notice, SharedMessage};
 pub use outbox::{Outbox, Start};
@@ -62,6 +63,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where the traces of messages go that come with one.
     pub traces: Traces,
+    /// What is remembered of messages.
+    pub trail: Arc<Trail>,
+    /// Which nodes there are.
+    pub nodes: Arc<Nodes>,
 }
 
 /// A session's place in delivery: it leaves when this is dropped. After a while without another session of that user,
@@ -118,7 +123,7 @@ pub struct Delivery {
     reader: reader::Reader,
     visible: Arc<visible::Visible>,
     watchers: Arc<watchers::Watchers>,
-    _tasks: [AbortOnDropHandle<()>; 6],
+    _tasks: [AbortOnDropHandle<()>; 7],
 }
 
 impl Delivery {
@@ -129,7 +134,7 @@ impl Delivery {
         events: mpsc::Receiver<BusEvent>,
         comings_and_goings: mpsc::Receiver<PresenceEvent>,
     ) -> Self {
-        let Ports { store, store_clock, memberships, standings, bus, presence, clock, traces } = ports;
+        let Ports { store, store_clock, memberships, standings, bus, presence, clock, traces, trail, nodes } = ports;
         let metrics = metrics::Metrics::new();
         let watchers = Arc::new(watchers::Watchers::new(metrics.watched.clone()));
         let visible = Arc::new(visible::Visible::new(presence.clone(), watchers.clone(), clock.clone()));
@@ -141,8 +146,9 @@ impl Delivery {
             visible: visible.clone(),
             metrics: metrics.clone(),
         };
-        let registry = Arc::new(registry::Registry::new(bus, metrics.clone()));
+        let registry = Arc::new(registry::Registry::new(bus.clone(), metrics.clone()));
         let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
+        let (questions, asked) = mpsc::channel(TRAIL_QUESTIONS_MAX);
         let desk = dispatch::Desk {
             registry: registry.clone(),
             memberships: memberships.clone(),
@@ -151,6 +157,9 @@ impl Delivery {
             clock,
             metrics: metrics.clone(),
             traces,
+            trail: trail.clone(),
+            nodes: nodes.clone(),
+            questions,
         };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);
         let tasks = [
@@ -160,10 +169,11 @@ impl Delivery {
             tokio::spawn(registry.clone().sweep()),
             tokio::spawn(lookout.clone().herald(comings_and_goings)),
             tokio::spawn(lookout.ask()),
+            tokio::spawn(trail::answer(asked, trail.clone(), nodes, bus.clone())),
         ]
         .map(AbortOnDropHandle::new);
         let generation = store.generation();
-        let reader = reader::Reader::new(store, memberships, metrics);
+        let reader = reader::Reader::new(store, memberships, trail, metrics);
         Self { store_clock, generation, registry, reader, visible, watchers, _tasks: tasks }
     }
 

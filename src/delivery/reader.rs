@@ -12,6 +12,7 @@ use super::outbox::Outbox;
 use crate::model::limits::PAGE_MESSAGES_MAX;
 use crate::model::{ConversationId, Message, Seq, StoreTime};
 use crate::store::{Memberships, Span, Store, StoreError};
+use crate::telemetry::Trail;
 
 /// What a session wants to read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +40,18 @@ pub(super) struct Reader {
     memberships: Arc<Memberships>,
     /// Reads under way; a flight ends with the last session that waits for it.
     flights: Mutex<HashMap<Route, Weak<Flight>>>,
+    trail: Arc<Trail>,
     metrics: Metrics,
 }
 
 impl Reader {
-    pub(super) fn new(store: Arc<dyn Store>, memberships: Arc<Memberships>, metrics: Metrics) -> Self {
-        Self { store, memberships, flights: Mutex::default(), metrics }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        memberships: Arc<Memberships>,
+        trail: Arc<Trail>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, memberships, flights: Mutex::default(), trail, metrics }
     }
 
     /// Reads one page of what a session wants and offers it.
@@ -108,7 +115,10 @@ impl Reader {
         let read = flight.get_or_try_init(|| async {
             self.metrics.reads.increment(1);
             let page = self.store.page(conversation, Span::After(after), PAGE_MESSAGES_MAX).await?;
-            let shared = |message| Arc::new(SharedMessage::new(Arc::new(message), None, group));
+            let shared = |message: Message| {
+                let reception = self.trail.read(&message);
+                Arc::new(SharedMessage::new(Arc::new(message), None, group).noted(reception).read())
+            };
             Ok(page.into_iter().map(shared).collect())
         });
         read.await.cloned()

@@ -457,3 +457,20 @@ pub const SPANS_LINGER: Duration = Duration::from_secs(1);
 pub const OTLP_WAIT: Duration = Duration::from_secs(5);
 /// How long a node that ends may take to send its last spans, of the time that its drain has left.
 pub const TRACES_CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Messages of which one node remembers how they were sent, and as many of which it remembers how they came; beyond, it
+/// forgets the oldest.
+pub const TRAIL_MESSAGES_MAX: usize = 50_000;
+/// How long the answer to where a message is waits for other nodes; then it says which of them did not answer.
+pub const TRAIL_WAIT: Duration = Duration::from_secs(1);
+/// Questions about messages that one node asks the others at once; beyond, refused with `busy`.
+pub const TRAILS_AT_ONCE_MAX: usize = 64;
+/// Questions of other nodes about messages that wait for an answer; beyond, they get none.
+pub const TRAIL_QUESTIONS_MAX: usize = 256;
+/// What a node knows of a message, as it is sent to another; longer is dropped.
+pub const TRAIL_ANSWER_BYTES_MAX: usize = 512;
+/// How often a node tells the others that it is there.
+pub const NODE_TOLD_PERIOD: Duration = Duration::from_secs(10);
+/// How long a node that says nothing is still expected to answer.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(35);
+/// Nodes that one node remembers to have heard of; beyond, nobody misses their answers.
+pub const NODES_KNOWN_MAX: usize = 256;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::auth::{Minter, Verifier};
-use crate::bus::{Bus, BusEvent};
+use crate::bus::{Bus, BusEvent, Nodes};
 use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
 use crate::door::engineio::{self, BusCarrier, EngineIo, Relay};
@@ -32,12 +32,15 @@ use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
-use crate::telemetry::{Recorder, Traces};
+use crate::telemetry::{Recorder, Traces, Trail};
 
 pub use check::{Finding, check};
 pub use health::health;
 pub use import::import;
 pub use open::{StartError, open, settings};
+
+/// Messages that one user may look for: each asks all nodes.
+const TRAILS: Rate = Rate { per_second: 2.0, burst: 20.0 };
 
 const DRAINING: &str = "switchboard_draining";
 
@@ -65,6 +68,8 @@ pub struct Parts {
     pub recorder: Option<Recorder>,
     /// Which messages are traced.
     pub traces: Traces,
+    /// What the operator calls this node.
+    pub label: Option<String>,
 }
 
 /// How a node behaves.
@@ -92,6 +97,8 @@ pub struct Settings {
     pub finds: Rate,
     /// What users may do with each other.
     pub policy: Policy,
+    /// How long is remembered what became of a message; zero: not at all.
+    pub trail: Duration,
     /// How long an agent may be away until their talks are everybody's; zero: for ever.
     pub claim_away: Duration,
     /// How long the load balancer gets to notice that this node is leaving, before it stops accepting.
@@ -112,6 +119,8 @@ pub struct Node {
     presence: Arc<dyn Presence>,
     clock: Arc<dyn Clock>,
     traces: Traces,
+    nodes: Arc<Nodes>,
+    bus: Arc<dyn Bus>,
     _keeping: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -132,7 +141,10 @@ impl Node {
         let sessions = TaskTracker::new();
 
         let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, .. } = parts;
-        let (recorder, traces) = (parts.recorder, parts.traces);
+        let (recorder, traces, label) = (parts.recorder, parts.traces, parts.label);
+        let nodes = Arc::new(Nodes::new(NodeId(chance.bits()), label));
+        let node = nodes.own();
+        let trail = Arc::new(Trail::new(settings.trail, clock.clone()));
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
@@ -148,6 +160,8 @@ impl Node {
             clock: clock.clone(),
             chance: chance.clone(),
             traces: traces.clone(),
+            trail: trail.clone(),
+            nodes: nodes.clone(),
         }));
         let delivery = Arc::new(Delivery::start(
             delivery::Ports {
@@ -159,6 +173,8 @@ impl Node {
                 presence: presence.clone(),
                 clock: clock.clone(),
                 traces: traces.clone(),
+                trail,
+                nodes: nodes.clone(),
             },
             events,
             comings_and_goings,
@@ -189,12 +205,12 @@ impl Node {
             service_requests: Paces::new(settings.service_requests),
             service_sends: Paces::new(settings.service_sends),
             finds,
+            trails: Paces::new(TRAILS),
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };
         let desk = Desk::open(services.clone(), settings.manner.clone()).await?;
         let polled = engineio::Sessions::new(settings.engine.sessions_max, settings.engine.guests_per_address_max);
-        let node = NodeId(chance.bits());
         let relay = Relay::new(
             node,
             settings.engine,
@@ -203,7 +219,7 @@ impl Node {
             Arc::new(BusCarrier(bus.clone())),
             drain_sessions.clone(),
         );
-        let relaying = engineio::listen(relay.clone(), node, &bus).await;
+        let relaying = engineio::listen(relay.clone(), services.chat.clone(), node, &bus).await;
         let engine = EngineIo {
             node,
             chance,
@@ -230,7 +246,11 @@ impl Node {
 
         metrics::describe_gauge!(DRAINING, "1 from when this node was told to stop, otherwise 0");
         metrics::gauge!(DRAINING).set(0.0);
-        let mut keeping = vec![tokio::spawn(store_clock.keep(store.clone())), tokio::spawn(relaying)];
+        let mut keeping = vec![
+            tokio::spawn(store_clock.keep(store.clone())),
+            tokio::spawn(relaying),
+            tokio::spawn(nodes.clone().tell(bus.clone())),
+        ];
         if !settings.claim_away.is_zero() {
             keeping.push(tokio::spawn(freeing.free_the_away(settings.claim_away)));
         }
@@ -250,6 +270,8 @@ impl Node {
             presence,
             clock,
             traces,
+            nodes,
+            bus,
             _keeping,
         })
     }
@@ -279,6 +301,7 @@ impl Node {
         let left = self.settings.drain.saturating_sub(began.elapsed());
         self.traces.close(left.min(TRACES_CLOSE_WAIT)).await;
         // Whoever was here is somewhere else in a moment: nobody is told that they left, until it turns out that they did.
+        self.nodes.leave(&*self.bus).await;
         self.presence.withdraw(self.clock.now()).await;
         in_time
     }

@@ -53,8 +53,21 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
     let verifier = Arc::new(Verifier::open(&config.auth, &*chance).map_err(StartError::of)?);
     let minter = config.auth.development_logins().then(|| Minter::open(&config.auth, &*chance)).transpose();
     let minter = minter.map_err(StartError::of)?.map(Arc::new);
-    let traces = open_traces(config, &chance)?;
-    Ok(Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, recorder, traces })
+    let (traces, label) = (open_traces(config, &chance)?, config.node_label.clone());
+    Ok(Parts {
+        store,
+        bus,
+        events,
+        presence,
+        comings_and_goings,
+        verifier,
+        minter,
+        clock,
+        chance,
+        recorder,
+        traces,
+        label,
+    })
 }
 
 pub(super) fn open_traces(config: &Config, chance: &Arc<dyn Chance>) -> Result<Traces, StartError> {
@@ -169,6 +182,7 @@ pub fn settings(config: &Config) -> Settings {
         policy: config.policy,
         // Who is on another node is not known here.
         claim_away: config.claim_away,
+        trail: config.trail,
         // Alone, there is nobody to notice it.
         notice: if is_cluster { config.drain / 4 } else { Duration::ZERO },
         drain: config.drain * 3 / 4,

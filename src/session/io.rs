@@ -89,7 +89,11 @@ impl Writer {
             let outward = if std::mem::take(&mut self.ping) {
                 Outward::Ping
             } else if let Some(item) = outbox.pop() {
-                metrics.written(item.accepted(), clock);
+                if let Some(accepted) = item.accepted() {
+                    let now = clock.now();
+                    metrics.written(accepted, now);
+                    item.written(now);
+                }
                 self.delivering.extend(item.delivering());
                 Outward::Item(item)
             } else {

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Histogram, counter, describe_counter};
 
-use crate::model::{Clock, Code, Timestamp};
+use crate::model::{Code, Timestamp};
 use crate::wire::Close;
 
 /// Kept handles.
@@ -57,10 +57,7 @@ impl Metrics {
     }
 
     /// A frame that carries a message was handed to the socket. As true as the two nodes' clocks.
-    pub(super) fn written(&self, accepted: Option<Timestamp>, clock: &dyn Clock) {
-        if let Some(accepted) = accepted {
-            let millis = clock.now().0.saturating_sub(accepted.0);
-            self.written.record(std::time::Duration::from_millis(millis));
-        }
+    pub(super) fn written(&self, accepted: Timestamp, now: Timestamp) {
+        self.written.record(std::time::Duration::from_millis(now.0.saturating_sub(accepted.0)));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Assignment, ConversationId, Cursor, Message, StoreTime, TraceContext, UserId};
+use crate::model::{Assignment, ConversationId, Cursor, Message, MessageId, StoreTime, TraceContext, UserId};
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
@@ -74,6 +74,32 @@ pub enum Envelope {
         /// Who.
         #[serde(rename = "u")]
         users: Vec<UserId>,
+    },
+    /// A node is there, or leaves. For every node.
+    #[serde(rename = "n")]
+    Node {
+        /// Which.
+        #[serde(rename = "n")]
+        node: u64,
+        /// What its operator calls it.
+        #[serde(rename = "l")]
+        label: String,
+        /// Whether it leaves.
+        #[serde(rename = "x")]
+        leaves: bool,
+    },
+    /// A node asks what each node knows of a message. For every node; answered to the one that asks.
+    #[serde(rename = "w")]
+    Trail {
+        /// Which message.
+        #[serde(rename = "m")]
+        message: MessageId,
+        /// Which node asks.
+        #[serde(rename = "n")]
+        asker: u64,
+        /// What the answer is to name.
+        #[serde(rename = "r")]
+        request: u64,
     },
 }
 

@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod relay;
 pub mod server;
 pub mod socketio;
+pub mod trail;
 
 pub use client::ClientFrame;
 pub use close::Close;

@@ -63,4 +63,6 @@ mod team;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod trail;
+#[cfg(test)]
 mod typing;

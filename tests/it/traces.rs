@@ -87,7 +87,8 @@ fn are_whole(messages: usize) -> impl Fn(&[Value]) -> bool {
 
 /// Nobody reads in a trace who wrote what to whom.
 fn assert_discreet(spans: &[Value]) {
-    let keys: BTreeSet<&String> = spans.iter().flat_map(|span| span["attributes"].as_object().unwrap().keys()).collect();
+    let keys: BTreeSet<&String> =
+        spans.iter().flat_map(|span| span["attributes"].as_object().unwrap().keys()).collect();
     let known = ["db.operation.batch.size", "message.first_id", "message.id"];
     assert!(keys.iter().all(|key| known.contains(&key.as_str())), "{keys:?}");
     let text = serde_json::to_string(spans).unwrap();
@@ -121,8 +122,14 @@ async fn what_a_client_says_of_its_trace_is_followed_and_nothing_else_is() {
     let mut ann = Client::hello(cluster.nodes[0].address(), "ann").await;
     let mut bob = Client::hello(cluster.nodes[1].address(), "bob").await;
     // None of these is a trace to follow, and none is refused for it.
-    let not_followed =
-        [Value::Null, json!("nonsense"), json!(7), json!({ "a": [1] }), json!(traceparent("00")), json!(traceparent("0"))];
+    let not_followed = [
+        Value::Null,
+        json!("nonsense"),
+        json!(7),
+        json!({ "a": [1] }),
+        json!(traceparent("00")),
+        json!(traceparent("0")),
+    ];
     for (n, given) in not_followed.iter().enumerate() {
         let key = format!("n{n}");
         ann.say(json!({ "type": "send", "to": "bob", "key": key, "text": "-", "traceparent": given })).await;
@@ -158,7 +165,8 @@ async fn no_client_can_have_everything_traced() {
     let sends = 20 * TRACES_ASKED_PER_SECOND_MAX;
     for n in 0..sends {
         let key = format!("{n}");
-        ann.say(json!({ "type": "send", "to": "bob", "key": key, "text": "-", "traceparent": traceparent("01") })).await;
+        ann.say(json!({ "type": "send", "to": "bob", "key": key, "text": "-", "traceparent": traceparent("01") }))
+            .await;
         ann.expect("sent").await;
     }
     let seconds = u32::try_from(began.elapsed().as_secs()).unwrap() + 2;
@@ -218,7 +226,8 @@ async fn log_lines_of_a_traced_message_name_its_trace() {
     let id = ann.expect("sent").await["id"].clone();
     bob.see(2).await;
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let ours: Vec<Value> = text.lines().filter(|line| line.contains("trace_id")).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ours: Vec<Value> =
+        text.lines().filter(|line| line.contains("trace_id")).map(|line| serde_json::from_str(line).unwrap()).collect();
     let said: Vec<&str> = ours.iter().map(|line| line["message"].as_str().unwrap()).collect();
     for what in ["was accepted", "was stored", "came over the bus", "was written to a socket"] {
         assert!(said.contains(&format!("a traced message {what}").as_str()), "{what}: {said:?}");

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use switchboard::bus::Nodes;
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
-use switchboard::model::{Clock, Policy, Timestamp, UserId};
+use switchboard::model::{Clock, NodeId, Policy, Timestamp, UserId};
 use switchboard::presence::local::LocalWorld;
 use switchboard::session::{self, Admission, Paces, Rate, Services};
 use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
-use switchboard::telemetry::Traces;
+use switchboard::telemetry::{Traces, Trail};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -172,6 +173,8 @@ impl World {
         let standings = Arc::new(StandingCache::new(store.clone()));
         let (presence, comings_and_goings) = self.presence.join(Duration::from_secs(5), clock.clone());
         let presence = Arc::new(presence);
+        let trail = Arc::new(Trail::new(Duration::from_secs(900), clock.clone()));
+        let nodes = Arc::new(Nodes::new(NodeId(place as u64), None));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
@@ -183,6 +186,8 @@ impl World {
             clock: clock.clone(),
             chance: dice.clone(),
             traces: Traces::off(),
+            trail: trail.clone(),
+            nodes: nodes.clone(),
         }));
         let bus_of_delivery = bus.clone();
         let ports = delivery::Ports {
@@ -194,6 +199,8 @@ impl World {
             presence,
             clock: clock.clone(),
             traces: Traces::off(),
+            trail,
+            nodes,
         };
         let services = Arc::new(Services {
             chat,

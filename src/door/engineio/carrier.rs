@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 
 use super::relay::{Carrier, Relay};
 use crate::bus::Bus;
+use crate::chat::Chat;
 use crate::model::NodeId;
+use crate::wire::trail::Answer;
 
 /// The bus as a carrier.
 pub struct BusCarrier(pub Arc<dyn Bus>);
@@ -19,12 +21,22 @@ impl Carrier for BusCarrier {
     }
 }
 
-/// Hands `relay` what other nodes send to `node`, until the bus is gone. Ready for that when this returns.
-pub async fn listen(relay: Arc<Relay>, node: NodeId, bus: &Arc<dyn Bus>) -> impl Future<Output = ()> + Send + use<> {
+/// Hands `relay` what other nodes send to `node`, and `chat` what they answer it, until the bus is gone. Ready for that when
+/// this returns.
+pub async fn listen(
+    relay: Arc<Relay>,
+    chat: Arc<Chat>,
+    node: NodeId,
+    bus: &Arc<dyn Bus>,
+) -> impl Future<Output = ()> + Send + use<> {
     let mut frames = bus.listen(node).await;
     async move {
         while let Some(frame) = frames.recv().await {
-            relay.receive(&frame);
+            if Answer::is_meant(&frame) {
+                chat.take_answer(&frame);
+            } else {
+                relay.receive(&frame);
+            }
         }
     }
 }

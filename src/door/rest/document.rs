@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::{Problem, ProblemCode};
-use super::{assignment, conversations, cursors, groups, messages, people, presence, standing, unread, users};
+use super::{assignment, conversations, cursors, groups, messages, people, presence, standing, trail, unread, users};
 
 /// Where the document is, under [`PREFIX`](super::PREFIX).
 pub(super) const PATH: &str = "/openapi.json";
@@ -87,6 +87,15 @@ pub(super) enum NobodyThere {
     NotFound(Problem),
 }
 
+/// What asking for a message may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
+pub(super) enum NoMessageThere {
+    /// No such message of yours, or it was forgotten
+    #[response(status = 404)]
+    NotFound(Problem),
+}
+
 /// What sending may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "says what may be answered; `Problem` itself is what is answered")]
@@ -131,6 +140,7 @@ pub(super) enum AnothersTalk {
         assignment::assign,
         messages::page,
         messages::send,
+        trail::trace,
         cursors::read,
         cursors::delivered,
         cursors::receipts,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::model::limits::BODY_BYTES_MAX;
-use crate::model::{ConversationId, IdError, UserId};
+use crate::model::{ConversationId, IdError, MessageId, UserId};
 
 /// The parameters behind the question mark.
 pub(super) struct Query<T>(pub(super) T);
@@ -45,6 +45,17 @@ impl<S: Send + Sync> FromRequestParts<S> for InGroup {
 
 /// The user in the path.
 pub(super) struct OfUser(pub(super) UserId);
+
+/// The message in the path.
+pub(super) struct OfMessage(pub(super) MessageId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfMessage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_id(parts, state).await.map(Self)
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for InConversation {
     type Rejection = Problem;

@@ -20,6 +20,7 @@ mod presence;
 pub(in crate::door) mod problem;
 mod shapes;
 mod standing;
+mod trail;
 mod unread;
 mod users;
 
@@ -65,6 +66,8 @@ pub struct Api {
     pub service_sends: Paces,
     /// People whom one user may look for.
     pub finds: Arc<Paces>,
+    /// Messages that one user may look for.
+    pub trails: Paces,
     /// Other origins whose pages may ask.
     pub origins: Arc<Origins>,
     /// Where refusals are counted.
@@ -119,6 +122,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/groups/{id}/members/{user}/role", put(groups::set_role)),
         ("/inbox", get(assignment::inbox)),
         ("/messages", post(messages::send)),
+        ("/messages/{id}/trace", get(trail::trace)),
         ("/people", get(people::find)),
         ("/bans/{id}", get(standing::ban_of).put(standing::ban).delete(standing::unban)),
         ("/revocations", post(standing::revoke)),

@@ -116,7 +116,8 @@ async fn send_all(
 ) {
     let (mut batch, mut failing) = (Vec::new(), false);
     while gather(&mut waiting, &mut batch, &closing).await {
-        let (spans, count) = (std::mem::take(&mut batch), batch.len() as u64);
+        let count = batch.len() as u64;
+        let spans = std::mem::take(&mut batch);
         let failed_before = failing;
         match exporter.export(spans).await {
             Ok(()) => {

@@ -8,15 +8,17 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use switchboard::auth::Verifier;
+use switchboard::bus::Nodes;
 use switchboard::bus::local::LocalHub;
 use switchboard::chat::{Chat, Ports};
 use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
-use switchboard::model::{ConversationId, Policy, SystemChance, SystemClock};
+use switchboard::model::{ConversationId, NodeId, Policy, SystemChance, SystemClock};
 use switchboard::presence::local::{LocalPresence, LocalWorld};
 use switchboard::session::{Metrics, Rate};
 use switchboard::store::embedded::EmbeddedStore;
 use switchboard::store::{Memberships, StandingCache, StoreClock};
+use switchboard::telemetry::{Traces, Trail};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -64,7 +66,9 @@ impl House {
             presence: presence.clone(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
-            traces: switchboard::telemetry::Traces::off(),
+            traces: Traces::off(),
+            trail: Arc::new(Trail::new(Duration::ZERO, Arc::new(SystemClock))),
+            nodes: Arc::new(Nodes::new(NodeId(1), None)),
         }));
         Self { router: router(&chat, UNPACED, UNPACED), store, presence, chat, _directory: directory }
     }
@@ -106,6 +110,7 @@ fn router(chat: &Arc<Chat>, requests: Rate, sends: Rate) -> Router {
         service_requests: Paces::new(requests),
         service_sends: Paces::new(UNPACED),
         finds: Arc::new(Paces::new(FINDS)),
+        trails: Paces::new(UNPACED),
         origins: Arc::new(Origins::new(vec!["https://app.example".parse().unwrap()])),
         refusals: Metrics::new(),
     }))

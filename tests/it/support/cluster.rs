@@ -72,21 +72,26 @@ impl Cluster {
         Self::in_one_process(1, Policy::Open, claim_away).await
     }
 
+    /// One node that remembers for so long what became of messages.
+    pub(crate) async fn remembering(trail: Duration) -> Self {
+        Self::sharing_a_store(one_process(1), Rules { trail, ..Rules::default() }, &untraced).await
+    }
+
     async fn in_one_process(nodes: usize, policy: Policy, claim_away: Duration) -> Self {
-        Self::sharing_a_store(one_process(nodes), (policy, claim_away), &untraced).await
+        Self::sharing_a_store(one_process(nodes), Rules { policy, claim_away, ..Rules::default() }, &untraced).await
     }
 
     /// Nodes over the local bus, each with the traces of its number.
     pub(crate) async fn local_traced(nodes: usize, traces: impl Fn(usize) -> Traces) -> Self {
-        Self::sharing_a_store(one_process(nodes), (Policy::Open, Duration::ZERO), &traces).await
+        Self::sharing_a_store(one_process(nodes), Rules::default(), &traces).await
     }
 
     /// Nodes over these buses, sharing one embedded store.
     pub(crate) async fn over(buses: Buses) -> Self {
-        Self::sharing_a_store(buses, (Policy::Open, Duration::ZERO), &untraced).await
+        Self::sharing_a_store(buses, Rules::default(), &untraced).await
     }
 
-    async fn sharing_a_store(buses: Buses, rules: (Policy, Duration), traces: &dyn Fn(usize) -> Traces) -> Self {
+    async fn sharing_a_store(buses: Buses, rules: Rules, traces: &dyn Fn(usize) -> Traces) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&path, Arc::new(SystemClock), &SystemChance).unwrap());
@@ -148,6 +153,20 @@ impl Cluster {
     }
 }
 
+/// How nodes of a test differ from others.
+#[derive(Clone, Copy)]
+struct Rules {
+    policy: Policy,
+    claim_away: Duration,
+    trail: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { policy: Policy::Open, claim_away: Duration::ZERO, trail: Duration::from_secs(900) }
+    }
+}
+
 type Buses = Vec<(Arc<dyn Bus>, Receiver<BusEvent>)>;
 
 /// Buses of so many nodes that live in one process.
@@ -181,7 +200,7 @@ async fn distributed_traced(urls: &[String], mongo: &Mongo, traces: &dyn Fn(usiz
         let (presence, comings_and_goings) =
             RedisPresence::start(line, Arc::new(SystemClock), Arc::new(SystemChance), GRACE);
         let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
-        nodes.push(start(store, shared, (Policy::Open, Duration::ZERO), traces(nodes.len())).await);
+        nodes.push(start(store, shared, Rules::default(), traces(nodes.len())).await);
     }
     nodes
 }
@@ -197,7 +216,7 @@ struct Shared {
 async fn start(
     store: Arc<dyn Store>,
     shared: Shared,
-    (policy, claim_away): (Policy, Duration),
+    Rules { policy, claim_away, trail }: Rules,
     traces: Traces,
 ) -> Node {
     let Shared { bus, events, presence, comings_and_goings } = shared;
@@ -213,6 +232,7 @@ async fn start(
         chance: Arc::new(SystemChance),
         recorder: None,
         traces,
+        label: None,
     };
     let settings = Settings {
         listener: ListenerSettings::default(),
@@ -227,6 +247,7 @@ async fn start(
         finds: Rate { per_second: 1.0 / 6.0, burst: 10.0 },
         policy,
         claim_away,
+        trail,
         notice: Duration::ZERO,
         drain: Duration::from_secs(4),
     };

@@ -65,6 +65,9 @@ impl Collector {
         let text = fs::read_to_string(self.directory.path().join("said")).unwrap_or_default();
         // The last line may not be whole yet.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("the collector says {text}"))).collect()
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("the collector says {text}")))
+            .collect()
     }
 }
