@@ -63,6 +63,8 @@ mod team;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod traces_measure;
+#[cfg(test)]
 mod trail;
 #[cfg(test)]
 mod typing;
