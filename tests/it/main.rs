@@ -66,3 +66,5 @@ mod traces;
 mod trail;
 #[cfg(test)]
 mod typing;
+#[cfg(test)]
+mod upkeep;
