@@ -93,7 +93,7 @@ async fn what_an_agent_has_not_read_counts_their_own_talks_with_the_team() {
         (counted["total"].as_u64().unwrap(), counted["conversations"].as_object().unwrap().clone())
     };
     assert_eq!(unread(&mut sue).await.0, 2, "what waits for nobody in particular is in the inbox");
-    sue.say(json!({ "type": "claim", "conversation": talks[0] })).await;
+    sue.say(json!({ "type": "claim", "action": "claim", "conversation": talks[0] })).await;
     sue.expect("assignment").await;
     for device in [&mut sue, &mut other_device] {
         let (total, conversations) = unread(device).await;

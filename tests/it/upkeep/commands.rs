@@ -58,7 +58,7 @@ async fn a_back_up_is_made_beside_a_node_and_restored_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_is_erased_beside_nodes_and_old_messages_are_purged() {
     let cluster = Cluster::redis(2).await;
-    let place = Place::Mongo(cluster.mongo().uri());
+    let place = Place::Mongo(cluster.mongo().uri(), None);
     let redis = cluster.redis_server().url();
     let settings = [("SWITCHBOARD_REDIS_URL", redis.as_str())];
     let mut ann = Client::hello(cluster.nodes[0].address(), "ann").await;

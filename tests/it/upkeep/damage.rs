@@ -75,8 +75,10 @@ async fn a_damaged_store_gives_no_back_up() {
     drop(store);
     let file = directory.join("switchboard.db");
     let mut bytes = fs::read(&file).unwrap();
-    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the text is in the file");
-    bytes[at] ^= 1;
+    let windows = bytes.windows(MARK.len()).enumerate();
+    let found: Vec<usize> = windows.filter(|(_, window)| *window == MARK).map(|(at, _)| at).collect();
+    assert!(!found.is_empty(), "the text is in the file");
+    found.into_iter().for_each(|at| bytes[at] ^= 1);
     fs::write(&file, bytes).unwrap();
     let to = home.path().join("backup");
     let original = source.original().await;

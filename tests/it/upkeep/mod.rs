@@ -17,18 +17,21 @@ use switchboard::store::{Archive, Original, Record, Vessel};
 use tokio::sync::mpsc;
 
 use crate::store_mongo::shared;
+use crate::support::services::Mongo;
 
 /// Where a store is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Place {
     File(PathBuf),
-    Mongo(String),
+    /// The database, and its server as long as it is needed.
+    Mongo(String, Option<Arc<Mongo>>),
 }
 
 impl Place {
     /// A database of its own on the server that tests share.
     async fn database(name: &str) -> Self {
-        Self::Mongo(shared().await.uri().replace("/?", &format!("/{name}?")))
+        let server = shared().await;
+        Self::Mongo(server.uri().replace("/?", &format!("/{name}?")), Some(server))
     }
 
     async fn open(&self) -> Arc<dyn Archive> {
@@ -36,7 +39,7 @@ impl Place {
             Self::File(directory) => {
                 Arc::new(EmbeddedStore::open(directory, Arc::new(SystemClock), &SystemChance).unwrap())
             }
-            Self::Mongo(uri) => {
+            Self::Mongo(uri, _) => {
                 Arc::new(MongoStore::connect(uri, MongoOptions::default(), &SystemChance).await.unwrap())
             }
         }
@@ -45,7 +48,7 @@ impl Place {
     async fn original(&self) -> Box<dyn Original> {
         match self {
             Self::File(directory) => Box::new(EmbeddedOriginal::open(directory).unwrap()),
-            Self::Mongo(uri) => Box::new(MongoOriginal::connect(uri, MongoOptions::default()).await.unwrap()),
+            Self::Mongo(uri, _) => Box::new(MongoOriginal::connect(uri, MongoOptions::default()).await.unwrap()),
         }
     }
 
@@ -56,7 +59,7 @@ impl Place {
                 Ok(vessel) => Ok(Box::new(vessel)),
                 Err(error) => Err(error.to_string()),
             },
-            Self::Mongo(uri) => match MongoVessel::begin(uri, MongoOptions::default(), &SystemChance).await {
+            Self::Mongo(uri, _) => match MongoVessel::begin(uri, MongoOptions::default(), &SystemChance).await {
                 Ok(vessel) => Ok(Box::new(vessel)),
                 Err(error) => Err(error.to_string()),
             },
@@ -86,7 +89,7 @@ impl Place {
         command.args(arguments).envs(settings.iter().copied());
         match self {
             Self::File(directory) => command.env("SWITCHBOARD_DATA_DIR", directory),
-            Self::Mongo(uri) => command.env("SWITCHBOARD_MONGODB_URI", uri),
+            Self::Mongo(uri, _) => command.env("SWITCHBOARD_MONGODB_URI", uri),
         };
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
