@@ -121,7 +121,7 @@ impl ChatSocket {
         let Some(key) = self.key(key) else { return self.refuse(id, FAILED_SEND, Code::Internal) };
         self.with_alias(FAILED_SEND, id, move |_, view| {
             let (for_team, to) = addressee(view, &to);
-            let send = Send { to: Some(to), conversation: None, for_team, key, text, head: None };
+            let send = Send { to: Some(to), conversation: None, for_team, key, text, head: None, traceparent: None };
             Box::pin(ready(Found::Frame(ClientFrame::Send(send), id)))
         })
     }
