@@ -208,12 +208,17 @@ pub(super) fn open_to_read(file: &Path) -> Result<(Connection, Generation), Open
         return Err(OpenError::Foreign { file: file.to_owned() });
     }
     let meta = connection.query_one("SELECT schema, generation FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let (found, generation): (i64, i64) = meta.map_err(failed)?;
-    match found {
-        VERSION => Ok((connection, Generation(generation.cast_unsigned()))),
-        newer if newer > VERSION => Err(OpenError::Newer { file: file.to_owned(), found, known: VERSION }),
-        _ => Err(unusable(format!("an older version wrote it (schema {found}): start a node once, which upgrades it"))),
+    let (needed, generation): (i64, i64) = meta.map_err(failed)?;
+    let made = integer(&connection, "PRAGMA user_version").map_err(failed)?.max(needed);
+    if needed > VERSION {
+        return Err(OpenError::Newer { file: file.to_owned(), found: needed, known: VERSION });
     }
+    if made < VERSION {
+        return Err(unusable(format!(
+            "an older version made it (schema {made}): start a node once, which upgrades it"
+        )));
+    }
+    Ok((connection, Generation(generation.cast_unsigned())))
 }
 
 /// Gives the file another generation.
