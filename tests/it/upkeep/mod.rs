@@ -21,6 +21,7 @@ use crate::support::services::Mongo;
 
 /// Where a store is.
 #[derive(Clone)]
+#[expect(dead_code, reason = "servers are kept alive, not read")]
 enum Place {
     File(PathBuf),
     /// The database, and its server as long as it is needed.
