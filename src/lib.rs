@@ -18,10 +18,11 @@ pub mod telemetry;
 pub mod bus;
 pub mod presence;
 pub mod store;
-// rank 4: the product's rules, the way out, and the way in for old histories
+// rank 4: the product's rules, the way out, the way in for old histories, and what operators do to a store
 pub mod chat;
 pub mod delivery;
 pub mod import;
+pub mod upkeep;
 // rank 5: the life of one connection
 pub mod session;
 // rank 6: the ways in

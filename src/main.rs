@@ -31,6 +31,10 @@ fn main() -> ExitCode {
         Command::Health => run(health(&loaded.config)),
         Command::Token(request) => print_token(&loaded.config, request),
         Command::Import => run(import(&loaded.config)),
+        Command::Backup(to) => run(upkeep(node::back_up(&loaded.config, to, say))),
+        Command::Restore(from) => run(upkeep(node::restore(&loaded.config, from, say))),
+        Command::Erase { user, dry } => run(upkeep(node::erase(&loaded.config, user, *dry, say))),
+        Command::Purge { age, dry } => run(upkeep(node::purge(&loaded.config, *age, *dry, say))),
     };
     match done {
         Ok(code) => code,
@@ -106,6 +110,15 @@ async fn health(config: &Config) -> Result<ExitCode, StartError> {
 async fn import(config: &Config) -> Result<ExitCode, StartError> {
     let count = node::import(config, |line| println!("{line}")).await?;
     Ok(if count.refused_conversations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is done to the store, and said meanwhile.
+async fn upkeep(work: impl Future<Output = Result<(), StartError>>) -> Result<ExitCode, StartError> {
+    work.await.map(|()| ExitCode::SUCCESS)
+}
+
+fn say(line: String) {
+    println!("{line}");
 }
 
 fn print_token(config: &Config, request: &TokenRequest) -> Result<ExitCode, StartError> {

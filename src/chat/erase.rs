@@ -1,10 +1,11 @@
-//! Erasing somebody: first none of their tokens counts, then what they wrote is emptied, some at a time, and in the end
-//! nothing is known of them any more.
+//! Erasing somebody: first none of their tokens counts, then they leave each group and what they wrote is emptied, some at
+//! a time, and in the end nothing is known of them any more.
 
-use super::{Chat, unavailable};
+use super::{Change, Chat, Rights, unavailable};
 use crate::model::limits::{ERASE_CONVERSATIONS_MAX, ERASE_MESSAGES_MAX, ERASE_STEP_MESSAGES, SEND_WAIT};
-use crate::model::{Code, ConversationId, Identity, Refusal, Role, Seq, Timestamp, UserId};
+use crate::model::{ClientKey, Code, ConversationId, Identity, Refusal, Role, Seq, Timestamp, UserId};
 use crate::store::{Progress, StoreError};
+use crate::wire::client::Action;
 
 /// What one request has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub struct Erased {
     pub done: bool,
     /// Messages that were emptied since the first request.
     pub emptied: u64,
+}
+
+/// What an erasure would do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erasable {
+    /// Conversations that they are, or were, in.
+    pub conversations: u64,
+    /// Groups that they would leave.
+    pub groups: u64,
+    /// Messages that would be emptied.
+    pub messages: u64,
 }
 
 impl Chat {
@@ -31,7 +43,35 @@ impl Chat {
         self.erase_some(user).await.map_err(|error| unavailable(&error))
     }
 
-    async fn erase_some(&self, user: &UserId) -> Result<Erased, StoreError> {
+    /// What would be erased of somebody.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn erasable(&self, user: &UserId) -> Result<Erasable, StoreError> {
+        let mut found = Erasable::default();
+        let mut progress = Progress::default();
+        while let Some(conversation) = self.next_conversation(user, &mut progress).await? {
+            found.conversations += 1;
+            let talk = self.memberships.read(conversation).await?;
+            let is_in = talk.is_some_and(|talk| talk.group.is_some() && talk.conversation.has(user));
+            found.groups += u64::from(is_in);
+            let end = self.store.tail(conversation, None).await?.map_or(Seq::ZERO, |tail| tail.seq);
+            progress.conversation = Some(conversation);
+            progress.seq = Seq::ZERO;
+            while progress.seq < end {
+                let up_to = Seq(progress.seq.0.saturating_add(ERASE_STEP_MESSAGES)).min(end);
+                found.messages += self.store.written(conversation, user, progress.seq, up_to).await?;
+                progress.seq = up_to;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Erases a person, as far as one request goes, for an operator.
+    ///
+    /// # Errors
+    /// If the store does not answer: then it goes on where it was.
+    pub async fn erase_some(&self, user: &UserId) -> Result<Erased, StoreError> {
         let mut progress = match self.store.erasure(user).await? {
             Some(progress) => progress,
             None => self.begin_erasure(user).await?,
@@ -80,6 +120,7 @@ impl Chat {
             if progress.conversation != Some(conversation) {
                 progress.conversation = Some(conversation);
                 progress.seq = Seq::ZERO;
+                self.take_out(user, conversation, progress.began).await?;
             }
             let end = self.store.tail(conversation, None).await?.map_or(Seq::ZERO, |tail| tail.seq);
             while progress.seq < end {
@@ -94,6 +135,25 @@ impl Chat {
             }
         }
         Ok(false)
+    }
+
+    /// Has them leave, if it is a group that they are in: the others see it as when they leave by themselves.
+    async fn take_out(&self, user: &UserId, conversation: ConversationId, began: Timestamp) -> Result<(), StoreError> {
+        let talk = self.memberships.read(conversation).await?;
+        let standing = talk.and_then(|talk| talk.group?.standing(user)).filter(|standing| standing.is_current());
+        let Some(standing) = standing else { return Ok(()) };
+        let leave = Change {
+            sender: user.clone(),
+            rights: Rights::of(Role::Service, Default::default()),
+            key: ClientKey::erased(began, standing.joined),
+            action: Action::Leave { conversation },
+        };
+        match self.change(leave, None).await {
+            Ok(_) => Ok(()),
+            // They are out of it: somebody was faster.
+            Err(refusal) if refusal.code == Code::Forbidden => Ok(()),
+            Err(refusal) => Err(StoreError::Unavailable(refusal.message)),
+        }
     }
 
     /// The conversation to walk through now: the one that was left off in, if it has more, or the next.

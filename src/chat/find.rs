@@ -42,7 +42,7 @@ impl Chat {
         let asked = candidate.clone().unwrap_or_else(|| who.user.clone());
         let profile =
             self.store.profiles(std::slice::from_ref(&asked)).await.map_err(|error| unavailable(&error))?.pop();
-        let profile = profile.flatten();
+        let profile = profile.flatten().filter(|profile| !profile.is_deleted());
         let found = candidate.filter(|user| self.may_find(who, standing, user));
         match (found, profile) {
             (Some(team), _) if team == UserId::team() => Ok((team, "Team".to_owned())),
@@ -71,7 +71,7 @@ impl Chat {
             return Ok(());
         }
         let known = self.store.profiles(std::slice::from_ref(&who.user)).await.map_err(|error| unavailable(&error))?;
-        if known.into_iter().flatten().next().is_none() {
+        if known.into_iter().flatten().all(|profile| profile.is_deleted()) {
             self.store.put_profile(&who.user, &profile_of_token(who)).await.map_err(|error| unavailable(&error))?;
         }
         if !theirs.is_empty() {

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::lane::Opening;
+use super::lane::{Opening, Pending};
+use super::rights::cannot_be_added;
 use super::send::{Said, Sent};
 use super::{Chat, Gate, Rights};
 use crate::model::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX};
@@ -75,13 +76,14 @@ impl Change {
         }
     }
 
-    /// Whether the sender may add somebody, whatever the group: the place for everything that lies between two people.
+    /// Whether the sender may add somebody, whatever the group, as far as their standing tells: the lane asks the store
+    /// where it does not tell all ([`Rules::bars`](super::rights::Rules::bars)).
     fn may_add(&self, user: &UserId) -> Result<(), Refusal> {
         if *user == UserId::team() || *user == UserId::system() {
             return Err(Refusal::new(Code::Invalid, "only people are in groups: the team's agents each by themselves"));
         }
         if self.rights.standing.blocks(user) || self.rights.standing.is_blocked_by(user) {
-            return Err(Refusal::new(Code::Forbidden, "this person cannot be added"));
+            return Err(cannot_be_added());
         }
         Ok(())
     }
@@ -111,6 +113,17 @@ impl Chat {
             trace: None,
         };
         self.queue(said, checked, gate)
+    }
+}
+
+impl Pending {
+    /// Whom it brings into a group.
+    pub(super) fn brings(&self) -> &[UserId] {
+        match (&self.open, &self.new.event) {
+            (Some(Opening::Group(new)), _) => &new.0.members,
+            (_, Some(Event::Added { user })) => std::slice::from_ref(user),
+            _ => &[],
+        }
     }
 }
 

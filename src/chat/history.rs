@@ -55,7 +55,8 @@ impl Chat {
         let read = self.store.page(want.conversation, want.span, limit).await;
         let messages = read.map_err(|error| unavailable(&error))?;
         let more = match want.span {
-            Span::Before(_) => messages.first().is_some_and(|first| first.seq > Seq(1)),
+            // What is not kept any more is not more: then the page is cut short by where the history begins.
+            Span::Before(_) => is_full(&messages, limit) && messages.first().is_some_and(|first| first.seq > Seq(1)),
             Span::After(_) => is_full(&messages, limit),
         };
         Ok(Page { messages, more })
@@ -73,9 +74,10 @@ impl Chat {
                 return Ok(None);
             };
             if certain == range {
+                let is_whole = is_full(&read, limit);
                 let read: Vec<Message> = read.into_iter().filter(|message| range.shows(message.seq)).collect();
                 let more = match want.span {
-                    Span::Before(_) => read.first().is_some_and(|first| first.seq > range.after.next()),
+                    Span::Before(_) => is_whole && read.first().is_some_and(|first| first.seq > range.after.next()),
                     Span::After(_) => is_full(&read, limit) && read.last().map(|last| last.seq) != range.until,
                 };
                 return Ok(Some(Page { messages: read, more }));

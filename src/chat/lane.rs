@@ -169,13 +169,23 @@ impl Lane {
             if next > 0 && (pending.is_change() || self.queue.front().is_some_and(Pending::is_change)) {
                 break;
             }
-            let talk = if self.is_exact { self.talk.clone() } else { self.look_up(pending).await? };
+            // Before a group comes to be with them in it.
+            let barred = self.parts.rules.bars(&pending.new.sender, &pending.rights, pending.brings()).await?;
+            let talk = match (self.is_exact, &barred) {
+                (true, _) => self.talk.clone(),
+                (false, Some(_)) => None,
+                (false, None) => self.look_up(pending).await?,
+            };
             if !self.is_exact && talk.as_ref().is_some_and(|talk| talk.conversation.kind == Kind::Group) {
                 self.talk = self.catch_up(end).await?;
                 self.is_exact = true;
                 continue;
             }
-            let refusal = match self.refusal(pending, talk.as_ref()).await? {
+            let refusal = match barred {
+                Some(refusal) => Some(refusal),
+                None => self.refusal(pending, talk.as_ref()).await?,
+            };
+            let refusal = match refusal {
                 Some(refusal) => refusal,
                 None if pending.is_held_up() => {
                     Refusal::new(Code::Blocked, "repeat the send that was refused before this one first")

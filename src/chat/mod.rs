@@ -44,7 +44,7 @@ use crate::telemetry::{Traces, Trail};
 
 pub use desk::Wish;
 pub use ends::End;
-pub use erase::Erased;
+pub use erase::{Erasable, Erased};
 pub use find::Wanted;
 pub use gate::Gate;
 pub use groups::Change;

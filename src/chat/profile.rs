@@ -18,7 +18,8 @@ impl Chat {
         let profiles = self.store.profiles(std::slice::from_ref(user)).await.map_err(|error| unavailable(&error))?;
         let stored = profiles.into_iter().next().flatten();
         if *user == asker.user {
-            return Ok(Some(stored.unwrap_or_else(|| profile_of_token(asker))));
+            let own = stored.filter(|profile| !profile.is_deleted());
+            return Ok(Some(own.unwrap_or_else(|| profile_of_token(asker))));
         }
         // Anybody may begin a conversation: that must not tell them an address.
         let shown = |profile: Profile| if sees_all { profile } else { Profile { email: String::new(), ..profile } };

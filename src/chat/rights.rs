@@ -62,4 +62,28 @@ impl Rules {
             || (rights.standing.blocked_by_more && self.standings.recent(other).await?.blocks(writer));
         Ok(is_blocked.then(|| Refusal::new(Code::Forbidden, "this person cannot be written to")))
     }
+
+    /// Why somebody may not bring these into a group, whoever is in it: one of them blocked the writer. Costs no read, but
+    /// for those whom very many have blocked.
+    pub(super) async fn bars(
+        &self,
+        writer: &UserId,
+        rights: &Rights,
+        brought: &[UserId],
+    ) -> Result<Option<Refusal>, StoreError> {
+        if !rights.standing.blocked_by_more {
+            return Ok(None);
+        }
+        for other in brought.iter().filter(|other| *other != writer) {
+            if self.standings.recent(other).await?.blocks(writer) {
+                return Ok(Some(cannot_be_added()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The one answer of all who do not want to be in a group with somebody.
+pub(super) fn cannot_be_added() -> Refusal {
+    Refusal::new(Code::Forbidden, "this person cannot be added")
 }

@@ -1,15 +1,16 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::Stop;
 use super::raw::Flags;
 use super::settings::{SETTINGS, Setting, Sort};
-use crate::model::limits::{EMAIL_BYTES_MAX, NAME_BYTES_MAX};
+use crate::model::limits::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, PURGE_AGE_MIN};
 use crate::model::{Role, UserId};
 
 /// What the process is asked to do.
@@ -25,6 +26,41 @@ pub enum Command {
     Token(TokenRequest),
     /// Copy the old app's messages and users into the store.
     Import,
+    /// Write everything that the store holds into this new file.
+    Backup(PathBuf),
+    /// Make an empty store of a back-up.
+    Restore(Restoration),
+    /// Erase somebody, or only count what that would do.
+    Erase {
+        /// Whom.
+        user: UserId,
+        /// Only count.
+        dry: bool,
+    },
+    /// Delete what is old, or only count it.
+    Purge {
+        /// Older than this.
+        age: Duration,
+        /// Only count.
+        dry: bool,
+    },
+}
+
+/// What a store is restored from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restoration {
+    /// A file that `backup` wrote.
+    From(PathBuf),
+    /// It was restored by other means: it only has to become another history.
+    InPlace,
+}
+
+impl Command {
+    /// Whether it works on the store and lets nobody in: then it needs no keys.
+    #[must_use]
+    pub const fn is_on_store(&self) -> bool {
+        matches!(self, Self::Import | Self::Backup(_) | Self::Restore(_) | Self::Erase { .. } | Self::Purge { .. })
+    }
 }
 
 /// The token that is asked for.
@@ -50,6 +86,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Co
         Some(("check", _)) => Command::Check,
         Some(("health", _)) => Command::Health,
         Some(("import", _)) => Command::Import,
+        Some(("backup", given)) => Command::Backup(file(given).ok_or_else(incomplete)?),
+        Some(("restore", given)) => Command::Restore(file(given).map_or(Restoration::InPlace, Restoration::From)),
+        Some(("erase", given)) => {
+            let user = given.get_one::<UserId>("user").ok_or_else(incomplete)?.clone();
+            Command::Erase { user, dry: given.get_flag("dry-run") }
+        }
+        Some(("purge", given)) => {
+            let age = *given.get_one("older-than").ok_or_else(incomplete)?;
+            Command::Purge { age, dry: given.get_flag("dry-run") }
+        }
         _ => Command::Serve,
     };
     let leaf = matches.subcommand().map_or(&matches, |(_, leaf)| leaf);
@@ -65,7 +111,7 @@ fn stop(error: &clap::Error) -> Stop {
 
 /// What clap has made sure never happens.
 fn incomplete() -> Stop {
-    Stop { status: 2, text: "switchboard: `token` needs --user\n".to_owned() }
+    Stop { status: 2, text: "switchboard: the command lacks what it needs: see --help\n".to_owned() }
 }
 
 fn flag_names(setting: &Setting) -> impl Iterator<Item = String> + use<> {
@@ -92,6 +138,7 @@ fn command() -> clap::Command {
             clap::Command::new("import")
                 .about("Copy the messages and users of the old app, which --from names, into the store"),
         )
+        .subcommands([backup_command(), restore_command(), erase_command(), purge_command()])
         .args(SETTINGS.iter().flat_map(arguments))
 }
 
@@ -125,6 +172,55 @@ fn token_command() -> clap::Command {
         .arg(
             option("ttl", "TIME").default_value("24h").value_parser(span).help("How long it counts: 90s, 15m, 24h, 7d"),
         )
+}
+
+fn backup_command() -> clap::Command {
+    clap::Command::new("backup")
+        .about("Write everything that the store holds at one moment into a new file, while nodes serve")
+        .arg(file_argument().required(true).help("Where to; there must be no such file"))
+}
+
+fn restore_command() -> clap::Command {
+    let in_place = Arg::new("in-place").long("in-place").action(ArgAction::SetTrue).conflicts_with(FILE);
+    clap::Command::new("restore")
+        .about("Make the store, which must be empty, of a back-up; clients are told that it is another history")
+        .arg(file_argument().required_unless_present("in-place").help("What `backup` wrote"))
+        .arg(in_place.help("Only make the store another history: it was restored by other means, such as mongorestore"))
+}
+
+fn erase_command() -> clap::Command {
+    let user = Arg::new("user").long("user").value_name("ID").required(true).value_parser(value_parser!(UserId));
+    clap::Command::new("erase")
+        .about("Erase somebody: they leave their groups, what they wrote is emptied, nothing is known of them any more")
+        .arg(user.help("Whom"))
+        .arg(dry_run())
+}
+
+fn purge_command() -> clap::Command {
+    let age = Arg::new("older-than").long("older-than").value_name("TIME").required(true).value_parser(age);
+    clap::Command::new("purge")
+        .about("Delete the messages that are older than this, from the beginning of each conversation on")
+        .arg(age.help("How old: 365d, at least 1d"))
+        .arg(dry_run())
+}
+
+const FILE: &str = "file";
+
+fn file_argument() -> Arg {
+    Arg::new(FILE).value_name("FILE").value_parser(value_parser!(PathBuf))
+}
+
+fn file(given: &ArgMatches) -> Option<PathBuf> {
+    given.get_one::<PathBuf>(FILE).cloned()
+}
+
+fn dry_run() -> Arg {
+    Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help("Only count")
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let age = span(text)?;
+    if age < PURGE_AGE_MIN { Err("at least 1d".to_owned()) } else { Ok(age) }
 }
 
 fn token_request(given: &ArgMatches) -> Option<TokenRequest> {

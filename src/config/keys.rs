@@ -78,7 +78,7 @@ pub(super) fn auth(
     };
     let nonempty = |item: &str| (!item.is_empty()).then(|| item.to_owned());
     Ok(Auth {
-        keys: if *command == Command::Import { Keys::Nobody } else { keys(raw, listen, storage, bus)? },
+        keys: if command.is_on_store() { Keys::Nobody } else { keys(raw, listen, storage, bus)? },
         issuer: raw.text(&JWT_ISSUER).map(str::to_owned),
         audiences: raw.list(&JWT_AUDIENCE, "one audience or several, comma-separated", nonempty)?,
         user_claims: raw.list(&JWT_USER_CLAIMS, "names of claims, comma-separated, such as id,sub", claim)?,

@@ -23,7 +23,7 @@ use ipnet::IpNet;
 
 use crate::model::{Policy, UserId};
 
-pub use cli::{Command, TokenRequest};
+pub use cli::{Command, Restoration, TokenRequest};
 pub use jsonwebtoken::Algorithm;
 pub use keys::{Auth, Keys};
 pub use origin::Origin;
@@ -196,7 +196,7 @@ fn from_flags(
 ) -> Result<(Config, Vec<String>), ConfigError> {
     let (raw, mut warnings) = raw::Raw::gather(flags, around)?;
     let config = check::check(&raw, command)?;
-    let is_node = *command != Command::Import;
+    let is_node = !command.is_on_store();
     if is_node && matches!((&config.storage, &config.bus), (Storage::Mongo { .. }, BusKind::Local)) {
         warnings.push(
             "MongoDB without Redis is for one node only: set SWITCHBOARD_REDIS_URL before you start a second"

@@ -315,6 +315,13 @@ impl Outbox {
         queue.settle(conversation);
     }
 
+    /// Nothing of a conversation is kept up to here: the session goes on behind it.
+    pub(super) fn pass(&self, conversation: ConversationId, gone: Seq) {
+        let mut queue = self.lock();
+        queue.positions.entry(conversation).or_default().advance_to(gone);
+        queue.settle(conversation);
+    }
+
     /// What of a group this session's user may see, as read from the store for what was wanted then: nothing else is
     /// waited for. `base` is where the session starts, if that was not known.
     pub(super) fn confine(&self, group: ConversationId, base: Seq, range: Range, wanted: Seq) {

@@ -80,7 +80,9 @@ impl Reader {
         if after >= pull.wanted {
             return Ok(Arc::new([]));
         }
-        self.page_after((pull.conversation, after, pull.wanted), false).await
+        let page = self.page_after((pull.conversation, after, pull.wanted), false).await?;
+        self.pass_what_is_gone(outbox, pull.conversation, after, &page).await?;
+        Ok(page)
     }
 
     /// The same of a group: only what the session's user may see. None where they are strangers to it.
@@ -97,6 +99,7 @@ impl Reader {
         let range = self.memberships.range(outbox.seats(), pull.conversation, &messages).await?;
         let Some(range) = range else { return Ok(None) };
         outbox.confine(pull.conversation, base, range, pull.wanted);
+        self.pass_what_is_gone(outbox, pull.conversation, after, &page).await?;
         Ok(Some(page.iter().filter(|shared| range.shows(shared.message.seq)).cloned().collect()))
     }
 
@@ -122,6 +125,24 @@ impl Reader {
             Ok(page.into_iter().map(shared).collect())
         });
         read.await.cloned()
+    }
+
+    /// What came next after a place may not be kept any more: then the session goes on where the history begins now. A hole
+    /// behind something that is there is another matter: that is not passed over.
+    async fn pass_what_is_gone(
+        &self,
+        outbox: &Outbox,
+        conversation: ConversationId,
+        after: Seq,
+        page: &[Arc<SharedMessage>],
+    ) -> Result<(), StoreError> {
+        let next = page.first().map(|shared| shared.message.seq).filter(|next| *next > after.next());
+        let Some(next) = next else { return Ok(()) };
+        let first = self.store.page(conversation, Span::After(Seq::ZERO), 1).await?;
+        if first.first().is_none_or(|first| first.seq >= next) {
+            outbox.pass(conversation, next.previous());
+        }
+        Ok(())
     }
 
     /// The flight on this route, a new one if none is under way.

@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 /// A conversation and who is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Which.
     pub id: ConversationId,
@@ -80,7 +80,7 @@ impl Preview {
 }
 
 /// One row of a person's conversation list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Which conversation, and its members.
     pub conversation: Conversation,
@@ -141,4 +141,18 @@ pub struct Profile {
     pub name: String,
     /// E-mail address, at most 254 bytes; empty when unknown.
     pub email: String,
+}
+
+impl Profile {
+    /// What is shown of somebody who was erased.
+    #[must_use]
+    pub fn deleted() -> Self {
+        Self { name: "Deleted user".to_owned(), email: String::new() }
+    }
+
+    /// Whether it says that somebody was erased, and nothing of who they were.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        *self == Self::deleted()
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use super::Timestamp;
 use super::limits::{CLIENT_KEY_BYTES_MAX, USER_ID_BYTES_MAX};
 
 /// Why a piece of text is not an id. The text itself is never repeated: it came from outside.
@@ -88,6 +89,13 @@ impl ClientKey {
     #[must_use]
     pub fn imported(id: MessageId) -> Self {
         Self(format!("import:{id}").into())
+    }
+
+    /// The key with which somebody who is erased since then leaves a group that they joined there: one for each time they
+    /// were in it, and none that they could have used up before.
+    #[must_use]
+    pub fn erased(since: Timestamp, joined: Seq) -> Self {
+        Self(format!("erased:{}:{joined}", since.0).into())
     }
 }
 

@@ -1,6 +1,10 @@
 //! Every bound of the system in one place, its unit in its name. What happens at each is written beside it.
 
+mod upkeep;
+
 use std::time::Duration;
+
+pub use upkeep::*;
 
 /// A user id; longer is refused with `invalid`.
 pub const USER_ID_BYTES_MAX: usize = 64;

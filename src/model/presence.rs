@@ -16,7 +16,7 @@ pub enum Whereabouts {
 }
 
 /// What the store keeps of how a user appears.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appearance {
     /// When they were last seen by others, if they ever were.
     pub last_seen: Option<Timestamp>,

@@ -30,7 +30,7 @@ impl Policy {
 }
 
 /// That somebody may not come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// Who said so.
     pub by: UserId,
@@ -41,7 +41,7 @@ pub struct Ban {
 }
 
 /// A token that does not count any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// Its id (`jti`).
     pub token: Arc<str>,
@@ -50,7 +50,7 @@ pub struct Revoked {
 }
 
 /// What was decided about a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// They may not come.
     pub ban: Option<Ban>,

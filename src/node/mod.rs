@@ -4,6 +4,7 @@ mod check;
 mod health;
 mod import;
 mod open;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use check::{Finding, check};
 pub use health::health;
 pub use import::import;
 pub use open::{StartError, open, settings};
+pub use upkeep::{back_up, erase, purge, restore};
 
 /// Messages that one user may look for: each asks all nodes.
 const TRAILS: Rate = Rate { per_second: 2.0, burst: 20.0 };

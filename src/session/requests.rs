@@ -248,9 +248,9 @@ impl Live {
     }
 
     fn on_unread(&mut self) {
-        let (services, outbox, user) = (self.services.clone(), self.outbox.clone(), self.identity.user.clone());
+        let (services, outbox, who) = (self.services.clone(), self.outbox.clone(), self.identity.clone());
         self.exclusive = Some(Box::pin(async move {
-            let answer = match services.chat.unread(&user).await {
+            let answer = match services.chat.unread(&who).await {
                 Ok(Unread { total, more, conversations, .. }) => {
                     ServerFrame::Unread { total, more, conversations: conversations.into_iter().collect() }
                 }

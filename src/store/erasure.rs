@@ -2,12 +2,13 @@
 //! goes.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::model::{ConversationId, Seq, Timestamp, UserId};
 
 /// How far the erasure of somebody has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// When it was asked for, by the clock of the node that was asked.
     pub began: Timestamp,
@@ -51,7 +52,17 @@ pub trait Erasure: Send + Sync + 'static {
         up_to: Seq,
     ) -> Result<u64, StoreError>;
 
+    /// How many messages [`empty`](Self::empty) would empty there.
+    async fn written(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        after: Seq,
+        up_to: Seq,
+    ) -> Result<u64, StoreError>;
+
     /// Forgets what is known of somebody: profile, address, blocks of and by them, revoked tokens, that they were an
-    /// agent, and why they were banned. That they are banned, and up to when their tokens do not count, stays.
+    /// agent, and why they were banned. That they are banned, and up to when their tokens do not count, stays; their
+    /// profile is that of a [deleted](crate::model::Profile::deleted) user.
     async fn forget(&self, user: &UserId) -> Result<(), StoreError>;
 }

@@ -15,7 +15,10 @@ mod erasure;
 mod groups;
 mod memberships;
 pub mod mongo;
+mod record;
+mod retention;
 mod standings;
+mod vault;
 
 use async_trait::async_trait;
 
@@ -27,7 +30,10 @@ pub use clock::StoreClock;
 pub use erasure::{Erasure, Progress};
 pub use groups::Groups;
 pub use memberships::{Memberships, Talk};
+pub use record::Record;
+pub use retention::Retention;
 pub use standings::{StandingCache, Standings};
+pub use vault::{Original, Vessel};
 
 use crate::model::{
     Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
@@ -118,8 +124,8 @@ pub trait Messages: Send + Sync + 'static {
         key: &ClientKey,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// A page of messages in ascending order, without a hole: at most `limit`, and at most
-    /// [`PAGE_MESSAGES_MAX`](crate::model::limits::PAGE_MESSAGES_MAX); it ends (for `Before`: begins) early at the
+    /// A page of messages in ascending order, without a hole among them (before the first one there may be nothing any
+    /// more: see [`Retention`]): at most `limit`, and at most [`PAGE_MESSAGES_MAX`](crate::model::limits::PAGE_MESSAGES_MAX); it ends (for `Before`: begins) early at the
     /// message that brings its text to [`PAGE_BYTES_MAX`](crate::model::limits::PAGE_BYTES_MAX), so that it holds at
     /// least one message if there is one.
     async fn page(&self, conversation: ConversationId, span: Span, limit: usize) -> Result<Vec<Message>, StoreError>;
@@ -225,7 +231,7 @@ pub trait People: Send + Sync + 'static {
 /// The store as a whole.
 #[async_trait]
 pub trait Store:
-    Messages + Conversations + People + Groups + Appearances + Standings + Addresses + Erasure + Assignments
+    Messages + Conversations + People + Groups + Appearances + Standings + Addresses + Erasure + Retention + Assignments
 {
     /// The store's own clock, now. Fails when the store cannot be reached: this is also its health check.
     async fn now(&self) -> Result<StoreTime, StoreError>;

@@ -68,3 +68,5 @@ mod traces_measure;
 mod trail;
 #[cfg(test)]
 mod typing;
+#[cfg(test)]
+mod upkeep;

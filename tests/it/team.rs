@@ -73,6 +73,42 @@ async fn only_agents_speak_for_the_team_and_strangers_learn_nothing() {
 }
 
 #[tokio::test]
+async fn what_an_agent_has_not_read_counts_their_own_talks_with_the_team() {
+    let cluster = Cluster::local(2).await;
+    let mut sue = come(&cluster, 0, token_as("sue", Role::Admin)).await;
+    let mut other_device = come(&cluster, 1, token_as("sue", Role::Admin)).await;
+    let mut tom = come(&cluster, 1, token_as("tom", Role::Admin)).await;
+    let mut talks = Vec::new();
+    for user in ["ann", "bob"] {
+        let mut user = come(&cluster, 1, token(user)).await;
+        for key in ["k1", "k2"] {
+            let asked = send(&mut user, json!({ "type": "send", "to": "team", "key": key, "text": "Help" })).await;
+            talks.push(asked["conversation"].as_str().unwrap().to_owned());
+        }
+        send(&mut user, json!({ "type": "send", "to": "sue", "key": "k", "text": "Psst" })).await;
+    }
+    let unread = async |agent: &mut Client| {
+        agent.say(json!({ "type": "unread" })).await;
+        let counted = agent.expect("unread").await;
+        (counted["total"].as_u64().unwrap(), counted["conversations"].as_object().unwrap().clone())
+    };
+    assert_eq!(unread(&mut sue).await.0, 2, "what waits for nobody in particular is in the inbox");
+    sue.say(json!({ "type": "claim", "action": "claim", "conversation": talks[0] })).await;
+    sue.expect("assignment").await;
+    for device in [&mut sue, &mut other_device] {
+        let (total, conversations) = unread(device).await;
+        assert_eq!((total, &conversations[&talks[0]]), (4, &json!(2)));
+        assert!(!conversations.contains_key(&talks[2]), "nor is it hers");
+    }
+    assert_eq!(unread(&mut tom).await.0, 0, "it is hers, not his");
+    sue.say(json!({ "type": "read", "conversation": talks[0] })).await;
+    sue.expect("receipt").await;
+    for device in [&mut sue, &mut other_device] {
+        assert_eq!(unread(device).await.0, 2);
+    }
+}
+
+#[tokio::test]
 async fn an_agent_who_comes_back_is_shown_what_the_team_missed() {
     let cluster = Cluster::local(2).await;
     let mut sue = Client::silent(cluster.nodes[0].address()).await;

@@ -275,7 +275,7 @@ async fn thread(api: &Api, who: &Identity, id: ConversationId, part: &Part) -> R
 
 async fn unread_count(State(api): State<Arc<Api>>, Bearer(who): Bearer) -> Result<Json<Value>, Failure> {
     let seat = if who.role == Role::Admin { UserId::team() } else { who.user };
-    let unread = api.desk.services.chat.unread(&seat).await?;
+    let unread = api.desk.services.chat.unread_as(&seat).await?;
     // What these pages cannot show is not counted for them.
     Ok(Json(json!({ "count": unread.total - unread.in_groups })))
 }

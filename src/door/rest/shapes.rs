@@ -343,12 +343,12 @@ struct UnreadConversation {
     unread: u64,
 }
 
-/// What is unread in your 500 latest conversations.
+/// What is unread in your 500 latest conversations, and in the talks with the team that you see to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Unread {
     /// In all of them.
     total: u64,
-    /// In each that has any, latest activity first.
+    /// In each that has any, latest activity first; talks that you see to come last.
     conversations: Vec<UnreadConversation>,
     /// Whether there are older conversations that were not counted.
     more: bool,

@@ -15,5 +15,5 @@ use super::shapes::Unread;
 #[utoipa::path(get, path = "/unread", tag = "conversations",
     responses((status = 200, description = "The counts", body = Unread), Failures))]
 pub(super) async fn count(State(api): State<Arc<Api>>, Bearer(who): Bearer) -> Result<Json<Unread>, Problem> {
-    Ok(Json(api.chat.unread(&who.user).await?.into()))
+    Ok(Json(api.chat.unread(&who).await?.into()))
 }

@@ -63,9 +63,10 @@ pub(super) async fn set_profile(
 
 /// Erase somebody
 ///
-/// For services. At the first request, no token of theirs of before counts any more. What they wrote is emptied, some
-/// at each request (messages keep their places), and in the end what is known of them is forgotten: repeat the request
-/// until it is `done`, which takes 15 seconds at the least. A ban of theirs stays, without its reason.
+/// For services. At the first request, no token of theirs of before counts any more. They leave their groups and what they
+/// wrote is emptied, some at each request (messages keep their places), and in the end what is known of them is forgotten,
+/// and they are shown as "Deleted user": repeat the request until it is `done`, which takes 15 seconds at the least. A ban of
+/// theirs stays, without its reason.
 #[utoipa::path(delete, path = "/users/{id}", tag = "people",
     params(("id" = String, Path, description = "Who")),
     responses((status = 200, description = "How far it has come", body = Erased), AskFailures, NotYours))]

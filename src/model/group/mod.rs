@@ -3,6 +3,8 @@
 mod event;
 mod term;
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::GROUP_MEMBERS_MAX;
 use super::{Conversation, ConversationId, Kind, Seq, UserId};
 
@@ -12,7 +14,7 @@ pub use term::{Footing, Range, Step, Term};
 /// What a group is beside a conversation: its name, and everybody's time in it.
 ///
 /// It is a fold over the group's events, which may be let in again and in any order: the result is the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Group {
     /// What it is called.
     pub name: String,

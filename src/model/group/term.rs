@@ -1,11 +1,14 @@
 //! One person's time in a group.
 
+use serde::{Deserialize, Serialize};
+
 use super::event::Post;
 use crate::model::limits::TERM_STEPS_MAX;
 use crate::model::{Seq, UserId};
 
 /// What an event did to one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// They were added.
     Joined,
@@ -37,7 +40,7 @@ impl Step {
 
 /// One person's time in a group: what happened to them, by place. Kept whole (up to [`TERM_STEPS_MAX`]), so that a step
 /// that becomes known late falls where it belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
     /// Who.
     pub user: UserId,

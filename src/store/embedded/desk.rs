@@ -28,6 +28,9 @@ const LOG_PAGES_PENDING: i64 = 2_000;
 /// let it come to this.
 const LOG_PAGES_MAX: i64 = 16_000;
 
+/// How often the writer waits for readers so, at the most: one that reads everything, for a back-up, does not pause.
+const RESTART_PAUSE: Duration = Duration::from_secs(10);
+
 /// How often the writer tries to make room on a full disk, while writes are asked for.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -56,6 +59,8 @@ pub(super) struct Desk {
     recorded: StoreTime,
     health: Arc<Health>,
     meters: Arc<WriteMeters>,
+    /// When the writer last waited for readers to start the log over.
+    restarted: Option<Instant>,
     /// While the disk is full: when to try next to make room on it.
     full: Option<Instant>,
 }
@@ -70,7 +75,17 @@ impl Desk {
         meters: Arc<WriteMeters>,
     ) -> Self {
         let recorded = clock.shown();
-        Self { commands, place, connection: Some(connection), clock, recorded, health, meters, full: None }
+        Self {
+            commands,
+            place,
+            connection: Some(connection),
+            clock,
+            recorded,
+            health,
+            meters,
+            restarted: None,
+            full: None,
+        }
     }
 
     /// Works until the last word, or until nobody is left to say it.
@@ -190,13 +205,20 @@ impl Desk {
             return;
         };
         match log {
-            Ok(log) if log.pages >= LOG_PAGES_MAX => self.checkpoint(Checkpoint::Restart),
+            Ok(log) if log.pages >= LOG_PAGES_MAX && self.may_wait_for_readers() => {
+                self.restarted = Some(Instant::now());
+                self.checkpoint(Checkpoint::Restart);
+            }
             Ok(log) if log.pending >= LOG_PAGES_PENDING => self.checkpoint(Checkpoint::Passive),
             Ok(_) => {}
             Err(error) => {
                 self.note(&error);
             }
         }
+    }
+
+    fn may_wait_for_readers(&self) -> bool {
+        self.restarted.is_none_or(|at| at.elapsed() >= RESTART_PAUSE)
     }
 
     fn checkpoint(&mut self, how: Checkpoint) {

@@ -5,6 +5,9 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// The file that SQLite keeps.
+pub(super) const FILE: &str = "switchboard.db";
+
 /// Why a store could not be opened: a sentence for whoever starts the node.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -23,6 +26,12 @@ pub enum OpenError {
         directory: PathBuf,
         /// Who has it, as far as they said.
         holder: String,
+    },
+    /// It is to be restored into, and holds something.
+    #[error("the data directory {} holds a store that is not empty: restore into another one, or move that away", directory.display())]
+    NotEmpty {
+        /// Which.
+        directory: PathBuf,
     },
     /// There is a file that this program did not write.
     #[error("{} is not a Switchboard store: move it away, or name another data directory", file.display())]
@@ -72,7 +81,7 @@ pub(super) fn prepare(directory: &Path) -> Result<Place, OpenError> {
     let refused = |source| OpenError::Directory { directory: directory.to_owned(), source };
     make(directory).map_err(refused)?;
     let lock = lock(directory)?;
-    let file = directory.join("switchboard.db");
+    let file = directory.join(FILE);
     // Before SQLite opens it: SQLite gives its log the same permissions. And never again afterwards: closing any
     // handle of the file would drop the locks that SQLite holds on it for this whole process.
     private().create(true).append(true).open(&file).map_err(refused)?;

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::changes;
 use super::row::{self, checksum, conversation_id, natural, select_messages, signed};
-use crate::model::{ConversationId, Event, Message, Seq, Timestamp, UserId};
+use crate::model::{ConversationId, Event, Message, Profile, Seq, Timestamp, UserId};
 use crate::store::Progress;
 
 pub(super) const TABLES: &str = "
@@ -92,10 +93,23 @@ pub(super) fn empty(
     Ok(written.len() as u64)
 }
 
+/// How many messages of somebody say something between two places.
+pub(super) fn written(
+    connection: &Connection,
+    conversation: ConversationId,
+    user: &UserId,
+    after: Seq,
+    up_to: Seq,
+) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM messages \
+               WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender = ?4 AND text <> ''";
+    let asked = (conversation.as_bytes(), signed(after.0), signed(up_to.0), user.as_str());
+    natural(connection.prepare_cached(sql)?.query_one(asked, |row| row.get(0))?)
+}
+
 /// Forgets what is known of somebody.
 pub(super) fn forget(connection: &Connection, user: &UserId) -> rusqlite::Result<bool> {
     for sql in [
-        "DELETE FROM profiles WHERE user = ?1",
         "DELETE FROM addresses WHERE user = ?1",
         "DELETE FROM appearances WHERE user = ?1",
         "DELETE FROM blocks WHERE user = ?1",
@@ -105,5 +119,6 @@ pub(super) fn forget(connection: &Connection, user: &UserId) -> rusqlite::Result
     ] {
         connection.prepare_cached(sql)?.execute([user.as_str()])?;
     }
+    changes::put_profile(connection, user, &Profile::deleted())?;
     Ok(true)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::fault::{is_failed_write, is_full, meaning};
 use super::schema;
 use super::standings::{self, Decision};
-use super::{addresses, appearances, changes, erasure, memberships, talks};
+use super::{addresses, appearances, changes, erasure, memberships, retention, talks};
 use crate::model::{
     Assignment, Conversation, ConversationId, CursorKind, Group, Message, Profile, Seq, StoreTime, Timestamp, UserId,
 };
@@ -65,6 +65,10 @@ pub(super) enum Write {
     },
     /// What is known of somebody.
     Forget(UserId),
+    /// The messages of a conversation up to a place.
+    Purge(ConversationId, Seq),
+    /// What one message says.
+    Blank(ConversationId, Seq),
     /// Something about a user.
     Decide(UserId, Decision),
     /// Who sees to a talk.
@@ -98,6 +102,8 @@ impl Write {
             | Self::KeepErasure(..)
             | Self::Empty { .. }
             | Self::Forget(_)
+            | Self::Purge(..)
+            | Self::Blank(..)
             | Self::Appear { .. } => EACH,
             Self::Seen(users) => EACH * users.len(),
             Self::PutProfile { profile, .. } => EACH + profile.name.len() + profile.email.len(),
@@ -115,7 +121,7 @@ pub(super) enum Written {
     Outcomes(Vec<Outcome>),
     /// Of anything else: whether it changed anything.
     Changed(bool),
-    /// Of an erasure: how many messages were emptied.
+    /// Of an erasure or a purge: how many messages were emptied or deleted.
     Emptied(u64),
 }
 
@@ -188,6 +194,9 @@ fn fill(
                 item(connection, || erasure::empty(connection, conversation, &user, after, up_to))?
                     .map(Written::Emptied)
             }
+            Write::Purge(conversation, up_to) => {
+                item(connection, || retention::purge(connection, conversation, up_to))?.map(Written::Emptied)
+            }
             other => item(connection, || change(connection, &other, now))?.map(Written::Changed),
         });
     }
@@ -250,9 +259,10 @@ fn append(
 /// Does anything but messages; answers whether it changed anything.
 fn change(connection: &Connection, write: &Write, now: StoreTime) -> rusqlite::Result<bool> {
     match write {
-        Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } => Ok(false),
+        Write::Each(_) | Write::Run(_) | Write::Adopt(..) | Write::Empty { .. } | Write::Purge(..) => Ok(false),
         Write::KeepErasure(user, progress) => erasure::keep(connection, user, progress.as_ref()),
         Write::Forget(user) => erasure::forget(connection, user),
+        Write::Blank(conversation, seq) => retention::blank(connection, *conversation, *seq),
         Write::Open(conversation) => changes::open(connection, conversation),
         Write::Found(conversation, group) => memberships::found(connection, conversation, group),
         Write::Apply(message) => memberships::apply(connection, message, now),

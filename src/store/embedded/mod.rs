@@ -23,12 +23,15 @@ mod fault;
 mod group;
 mod memberships;
 mod meters;
+mod original;
 mod questions;
 mod reader;
+mod retention;
 mod row;
 mod schema;
 mod standings;
 mod talks;
+mod vessel;
 mod writer;
 
 use std::path::Path;
@@ -54,6 +57,8 @@ use crate::model::{
 };
 
 pub use self::directory::OpenError;
+pub use self::original::EmbeddedOriginal;
+pub use self::vessel::EmbeddedVessel;
 
 /// A store in a directory of this machine. Dropping it lets what was already asked for end in the background;
 /// [`close`](Self::close) waits for that and frees the directory.
@@ -81,6 +86,15 @@ impl EmbeddedStore {
         threads.push(thread);
         let generation = found.generation;
         Ok(Self { writer, readers, clock, generation, threads: Mutex::new(threads) })
+    }
+
+    /// Gives the store in this directory another generation: it is another history from now on, as after a restore by other
+    /// means. No node may use it meanwhile.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn renew(directory: &Path, chance: &dyn Chance) -> Result<Generation, OpenError> {
+        schema::renew(&directory::prepare(directory)?, chance)
     }
 
     /// Finishes what was already asked for, folds the log into the file, and frees the directory. Everything asked
@@ -354,6 +368,17 @@ impl Erasure for EmbeddedStore {
             Ok(other) => Err(Unwritten::mismatched(&other).into()),
             Err(unwritten) => Err(unwritten.into()),
         }
+    }
+
+    async fn written(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        after: Seq,
+        up_to: Seq,
+    ) -> Result<u64, StoreError> {
+        let user = user.clone();
+        self.readers.ask(move |connection| erasure::written(connection, conversation, &user, after, up_to)).await
     }
 
     async fn forget(&self, user: &UserId) -> Result<(), StoreError> {

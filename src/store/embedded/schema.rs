@@ -1,5 +1,6 @@
 //! The file: its tables, its version, and how a connection to it is set up.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -162,7 +163,8 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
         Some(ErrorCode::NotADatabase) => foreign(),
         _ => OpenError::Unusable { file: place.file().to_owned(), detail: error.to_string() },
     };
-    let mut connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES).map_err(unusable)?;
+    let mut connection =
+        connect(place.file(), OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES).map_err(unusable)?;
     let application = integer(&connection, "PRAGMA application_id").map_err(unusable)?;
     let fresh = application == 0 && integer(&connection, "SELECT count(*) FROM sqlite_schema").map_err(unusable)? == 0;
     if !fresh && application != APPLICATION {
@@ -195,6 +197,41 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
     meta.map(|meta| (connection, meta)).map_err(unusable)
 }
 
+/// Opens the file beside the process that writes it, to read it and nothing else. It is not upgraded: that is for a node.
+pub(super) fn open_to_read(file: &Path) -> Result<(Connection, Generation), OpenError> {
+    let unusable = |detail: String| OpenError::Unusable { file: file.to_owned(), detail };
+    let failed = |error: rusqlite::Error| unusable(error.to_string());
+    // Reading goes through the shared index of the log, which a connection that may not write could not make.
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE_MEBIBYTES).map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    if integer(&connection, "PRAGMA application_id").map_err(failed)? != APPLICATION {
+        return Err(OpenError::Foreign { file: file.to_owned() });
+    }
+    let meta = connection.query_one("SELECT schema, generation FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (needed, generation): (i64, i64) = meta.map_err(failed)?;
+    let made = integer(&connection, "PRAGMA user_version").map_err(failed)?.max(needed);
+    if needed > VERSION {
+        return Err(OpenError::Newer { file: file.to_owned(), found: needed, known: VERSION });
+    }
+    if made < VERSION {
+        return Err(unusable(format!(
+            "an older version made it (schema {made}): start a node once, which upgrades it"
+        )));
+    }
+    Ok((connection, Generation(generation.cast_unsigned())))
+}
+
+/// Gives the file another generation.
+pub(super) fn renew(place: &Place, chance: &dyn Chance) -> Result<Generation, OpenError> {
+    let (connection, _) = open(place, chance)?;
+    let generation = Generation(chance.bits());
+    let renewed = connection.execute("UPDATE meta SET generation = ?1", [generation.0.cast_signed()]);
+    let unusable =
+        |error: rusqlite::Error| OpenError::Unusable { file: place.file().to_owned(), detail: error.to_string() };
+    renewed.and_then(|_| checkpoint(&connection, Checkpoint::Truncate)).map_err(unusable)?;
+    Ok(generation)
+}
+
 fn create(connection: &mut Connection, chance: &dyn Chance) -> rusqlite::Result<()> {
     let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     creation.execute_batch(TABLES)?;
@@ -223,18 +260,18 @@ fn add(connection: &Connection, found: i64) -> rusqlite::Result<()> {
 
 /// A connection for writing. There must be only one.
 pub(super) fn writer(place: &Place) -> rusqlite::Result<Connection> {
-    let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES)?;
+    let connection = connect(place.file(), OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_MEBIBYTES)?;
     keep_log(&connection)?;
     Ok(connection)
 }
 
 /// A connection for reading what was committed.
 pub(super) fn reader(place: &Place) -> rusqlite::Result<Connection> {
-    connect(place, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_MEBIBYTES)
+    connect(place.file(), OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_MEBIBYTES)
 }
 
-fn connect(place: &Place, access: OpenFlags, cache_mebibytes: i64) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(place.file(), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+fn connect(file: &Path, access: OpenFlags, cache_mebibytes: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "cache_size", -1_024 * cache_mebibytes)?;
@@ -310,143 +347,4 @@ fn integer(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Conversation, Message, MessageId, Preview, Seq, SystemChance, Timestamp, UserId};
-    use crate::store::Span;
-    use crate::store::embedded::directory::prepare;
-    use crate::store::embedded::questions;
-    use crate::store::embedded::row::checksum;
-
-    #[test]
-    fn a_newer_file_is_refused_by_name() {
-        let home = tempfile::tempdir().unwrap();
-        let place = prepare(home.path()).unwrap();
-        let (connection, _) = open(&place, &SystemChance).unwrap();
-        connection.execute("UPDATE meta SET schema = ?1", [VERSION + 1]).unwrap();
-        drop(connection);
-        let refusal = open(&place, &SystemChance).unwrap_err();
-        assert!(matches!(refusal, OpenError::Newer { found: 3, known: 2, .. }), "{refusal}");
-        assert!(refusal.to_string().contains("newer version (schema 3, this one knows 2)"), "{refusal}");
-    }
-
-    #[test]
-    fn an_upgraded_file_is_like_a_new_one_and_keeps_what_it_held() {
-        let schema = |connection: &Connection| -> Vec<(String, Option<String>)> {
-            let mut all = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
-            all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
-        };
-        let home = tempfile::tempdir().unwrap();
-        let (old, new) = (prepare(&home.path().join("old")).unwrap(), prepare(&home.path().join("new")).unwrap());
-        let first = Connection::open(old.file()).unwrap();
-        first.execute_batch(TABLES).unwrap();
-        first.pragma_update(None, "application_id", APPLICATION).unwrap();
-        first
-            .execute_batch(
-                "INSERT INTO meta (one, schema, generation, clock) VALUES (1, 1, 77, 5);
-                 INSERT INTO profiles (user, name, email) VALUES ('ann', 'Ann', '');
-                 INSERT INTO conversations (id, kind, last_seq, activity) VALUES (x'01', 1, 3, 8), (x'02', 2, 4, 9);",
-            )
-            .unwrap();
-        drop(first);
-        let (upgraded, meta) = open(&old, &SystemChance).unwrap();
-        assert_eq!((meta.generation, meta.clock), (Generation(77), StoreTime(5)));
-        assert_eq!(integer(&upgraded, "SELECT schema FROM meta").unwrap(), VERSION);
-        assert_eq!(integer(&upgraded, "SELECT count(*) FROM profiles").unwrap(), 1);
-        let inbox = "SELECT sum(activity) FROM talks WHERE conversation = x'02' AND state = 1 AND change = 0";
-        assert_eq!(integer(&upgraded, inbox).unwrap(), 9, "talks with the team are in its inbox");
-        assert_eq!(integer(&upgraded, "SELECT count(*) FROM talks").unwrap(), 1);
-        assert_eq!(schema(&upgraded), schema(&open(&new, &SystemChance).unwrap().0));
-        drop(upgraded);
-        open(&old, &SystemChance).unwrap();
-    }
-
-    /// Written as version 1 wrote it, checksum and all.
-    #[test]
-    fn what_version_one_held_is_read_as_it_was() {
-        let home = tempfile::tempdir().unwrap();
-        let place = prepare(home.path()).unwrap();
-        let [ann, bob]: [UserId; 2] = ["ann", "bob"].map(|user| user.parse().unwrap());
-        let talk = Conversation::direct(&ann, &bob);
-        let message = Message {
-            conversation: talk.id,
-            seq: Seq(1),
-            id: MessageId::from_bytes([3; 12]),
-            sender: ann.clone(),
-            key: "k".parse().unwrap(),
-            at: Timestamp(7),
-            text: "hello".to_owned(),
-            event: None,
-        };
-        let old = Connection::open(place.file()).unwrap();
-        old.execute_batch(TABLES).unwrap();
-        old.pragma_update(None, "application_id", APPLICATION).unwrap();
-        old.execute("INSERT INTO meta (one, schema, generation, clock) VALUES (1, 1, 77, 9)", []).unwrap();
-        let sql = "INSERT INTO messages (conversation, seq, id, sender, key, at, stored, text, checksum) \
-                   VALUES (?1, 1, ?2, 'ann', 'k', 7, 9, 'hello', ?3)";
-        old.execute(sql, (talk.id.as_bytes(), message.id.as_bytes(), checksum(&message, StoreTime(9)))).unwrap();
-        let sql = "INSERT INTO conversations (id, kind, last_seq, last_from, last_at, last_text, activity) \
-                   VALUES (?1, 1, 1, 'ann', 7, 'hello', 9)";
-        old.execute(sql, [talk.id.as_bytes()]).unwrap();
-        for (user, read) in [("ann", 1), ("bob", 0)] {
-            let sql = "INSERT INTO members (conversation, user, read, delivered) VALUES (?1, ?2, ?3, 1)";
-            old.execute(sql, (talk.id.as_bytes(), user, read)).unwrap();
-            let sql = "INSERT INTO recent (user, activity, conversation) VALUES (?1, 9, ?2)";
-            old.execute(sql, (user, talk.id.as_bytes())).unwrap();
-        }
-        old.execute("INSERT INTO agreed (name, value) VALUES ('team alias', 'desk')", []).unwrap();
-        drop(old);
-        let (new, _) = open(&place, &SystemChance).unwrap();
-        assert_eq!(questions::page(&new, talk.id, Span::After(Seq::ZERO), 10).unwrap(), std::slice::from_ref(&message));
-        assert_eq!(questions::find(&new, talk.id, &ann, &message.key).unwrap().as_ref(), Some(&message));
-        let row = questions::list(&new, &bob, None, 10).unwrap().remove(0);
-        assert_eq!((&row.conversation, row.last_seq, row.activity), (&talk, Seq(1), StoreTime(9)));
-        assert_eq!((row.last, row.group), (Some(Preview::of(&message)), None));
-        assert_eq!(questions::unread(&new, &bob, &[(talk.id, Seq::ZERO)]).unwrap(), [1]);
-        assert_eq!(questions::cursors(&new, talk.id).unwrap().len(), 2);
-        assert_eq!(questions::agreed(&new, "team alias").unwrap().as_deref(), Some("desk"));
-    }
-
-    #[test]
-    fn a_foreign_file_is_refused_and_left_as_it_is() {
-        let home = tempfile::tempdir().unwrap();
-        let place = prepare(home.path()).unwrap();
-        let foreign = Connection::open(place.file()).unwrap();
-        foreign.execute_batch("CREATE TABLE birds (name TEXT)").unwrap();
-        drop(foreign);
-        let text = b"dear diary, this is not a database at all, and it is longer than any header of one".repeat(20);
-        for content in [std::fs::read(place.file()).unwrap(), text] {
-            std::fs::write(place.file(), &content).unwrap();
-            let refusal = open(&place, &SystemChance).unwrap_err();
-            assert!(matches!(refusal, OpenError::Foreign { .. }), "{refusal}");
-            assert_eq!(std::fs::read(place.file()).unwrap(), content);
-        }
-    }
-
-    #[test]
-    fn each_file_is_a_history_of_its_own() {
-        let generation = || {
-            let home = tempfile::tempdir().unwrap();
-            let place = prepare(home.path()).unwrap();
-            let (connection, made) = open(&place, &SystemChance).unwrap();
-            drop(connection);
-            let (_, found) = open(&place, &SystemChance).unwrap();
-            assert_eq!(made.generation, found.generation);
-            made.generation
-        };
-        assert_ne!(generation(), generation());
-    }
-
-    #[test]
-    fn every_commit_is_synced() {
-        let home = tempfile::tempdir().unwrap();
-        let place = prepare(home.path()).unwrap();
-        let (first, _) = open(&place, &SystemChance).unwrap();
-        for connection in [first, writer(&place).unwrap()] {
-            assert_eq!(integer(&connection, "PRAGMA synchronous").unwrap(), 2, "FULL");
-            let mode: String = connection.query_one("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
-            assert_eq!(mode, "wal");
-            assert_eq!(integer(&connection, "PRAGMA wal_autocheckpoint").unwrap(), 0);
-        }
-    }
-}
+mod tests;

@@ -96,6 +96,26 @@ fn block(connection: &Connection, user: &str, other: &str) -> rusqlite::Result<b
     Ok(connection.prepare_cached(sql)?.execute((user, other, BLOCKS_MAX as i64))? > 0)
 }
 
+/// Keeps all that was decided about somebody of whom nothing was kept. By whom they are blocked, those keep.
+pub(super) fn restore(connection: &Connection, user: &UserId, standing: &Standing) -> rusqlite::Result<()> {
+    let Standing { ban, tokens_before, revoked, blocks, agent, .. } = standing;
+    let user = user.as_str();
+    if ban.is_some() || tokens_before.is_some() || *agent {
+        let sql = "INSERT INTO standings (user, banned_by, banned_at, reason, tokens_before, agent) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let by = ban.as_ref().map(|ban| ban.by.as_str());
+        let (at, reason) = (ban.as_ref().map(|ban| signed(ban.at.0)), ban.as_ref().map(|ban| &ban.reason));
+        let before = tokens_before.map(|before| signed(before.0));
+        connection.prepare_cached(sql)?.execute((user, by, at, reason, before, agent))?;
+    }
+    let mut revoke = connection.prepare_cached("INSERT INTO revoked (user, token, until) VALUES (?1, ?2, ?3)")?;
+    for one in revoked {
+        revoke.execute((user, &*one.token, one.until.map_or(i64::MAX, |until| signed(until.0))))?;
+    }
+    let mut block = connection.prepare_cached("INSERT INTO blocks (user, other) VALUES (?1, ?2)")?;
+    blocks.iter().try_for_each(|other| block.execute((user, other.as_str())).map(drop))
+}
+
 /// The standing of those of these users who have one.
 pub(super) fn of(connection: &Connection, users: &[UserId]) -> rusqlite::Result<Vec<(UserId, Standing)>> {
     let mut found = Vec::new();

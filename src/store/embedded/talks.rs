@@ -52,6 +52,28 @@ pub(super) fn assign(connection: &Connection, talk: ConversationId, new: &Assign
     Ok(set > 0)
 }
 
+/// Sets who sees to a talk, as it was when it was backed up, and its activity.
+pub(super) fn restore(
+    connection: &Connection,
+    talk: ConversationId,
+    assignment: &Assignment,
+    activity: i64,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE talks SET state = ?2, agent = ?3, changed_by = ?4, changed_at = ?5, change = ?6, activity = ?7 \
+               WHERE conversation = ?1";
+    let Assignment { agent, state, by, at, change } = assignment;
+    let row = (
+        talk.as_bytes(),
+        state_number(*state),
+        agent.as_ref().map(UserId::as_str),
+        by.as_ref().map(UserId::as_str),
+        at.map(|at| signed(at.0)),
+        signed(*change),
+        activity,
+    );
+    connection.prepare_cached(sql)?.execute(row).map(drop)
+}
+
 /// Who sees to a talk.
 pub(super) fn assignment(connection: &Connection, talk: ConversationId) -> rusqlite::Result<Assignment> {
     let sql = "SELECT state, agent, changed_by, changed_at, change FROM talks WHERE conversation = ?1";

@@ -50,7 +50,7 @@ fn updated(user: &UserId, change: Document) -> Document {
     doc! { "q": { "_id": user.as_str() }, "u": [{ "$set": change }], "upsert": true }
 }
 
-fn read_appearance(document: &RawDocument) -> Result<(UserId, Appearance), Malformed> {
+pub(super) fn read_appearance(document: &RawDocument) -> Result<(UserId, Appearance), Malformed> {
     let last_seen = match document.get("s")? {
         Some(RawBsonRef::DateTime(at)) => Some(Timestamp(millis(at))),
         _ => None,

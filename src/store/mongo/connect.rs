@@ -86,6 +86,19 @@ pub enum ConnectError {
         /// The highest version known here.
         known: i32,
     },
+    /// A restore was cut short.
+    #[error(
+        "the database is being restored, or a restore into it did not come to its end: drop it, and restore it again"
+    )]
+    Unfinished,
+    /// It is to be restored into, and holds something.
+    #[error(
+        "the database {0} is not empty: name another one in the path of SWITCHBOARD_MONGODB_URI to restore into it"
+    )]
+    NotEmpty(String),
+    /// It is to be backed up, and holds nothing.
+    #[error("the database {0} holds no store: name another one in the path of SWITCHBOARD_MONGODB_URI")]
+    Nothing(String),
     /// Somebody else's data.
     #[error(
         "the database {0} has a collection `messages` that Switchboard did not make: name another database in the path \
@@ -115,6 +128,31 @@ pub(super) async fn connect(uri: &str, options: MongoOptions, chance: &dyn Chanc
     let database = client.database_with_options(&name, database_options(is_set));
     let generation = prepare(&runner, &database, Generation(chance.bits())).await?;
     Ok(Connected { database, runner, generation })
+}
+
+/// The database to read everything of at one moment, and its generation. Nothing is made or changed.
+pub(super) async fn connect_to_read(uri: &str, options: MongoOptions) -> Result<(Database, Generation), ConnectError> {
+    let client_options = client_options(uri).await?;
+    let name = client_options.default_database.clone().unwrap_or_else(|| DATABASE.to_owned());
+    let direct = client_options.direct_connection == Some(true);
+    let client = Client::with_options(client_options).map_err(|error| unreadable(uri, &error))?;
+    let runner = Runner::new(client.clone(), 1);
+    let hello = hello(&runner, &client).await?;
+    if !check_topology(&hello, direct, options)? {
+        return Err(ConnectError::Standalone);
+    }
+    check_version(&runner, &client).await?;
+    let database = client.database_with_options(&name, database_options(true));
+    let meta = runner
+        .run(Operation::Start, move |session| async move { schema::meta(&database, session).await }.boxed())
+        .await
+        .map_err(refused)?;
+    let generation = meta.ok_or_else(|| ConnectError::Nothing(name.clone()))?.check()?;
+    let snapshot = DatabaseOptions::builder()
+        .read_concern(ReadConcern::from(ReadConcernLevel::Snapshot))
+        .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+        .build();
+    Ok((client.database_with_options(&name, snapshot), generation))
 }
 
 /// The operator's options over ours, and the store's promises over both.

@@ -215,9 +215,12 @@ fn raised_by(message: &Message, update: impl Into<Bson>) -> Document {
 
 /// The preview of a message.
 fn last(message: &Message) -> Document {
-    let preview = Preview::of(message);
-    let mut last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": preview.text };
-    if let Some(event) = preview.event.and_then(|event| serialize_to_document(&event).ok()) {
+    preview_document(&Preview::of(message))
+}
+
+pub(super) fn preview_document(preview: &Preview) -> Document {
+    let mut last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": &preview.text };
+    if let Some(event) = preview.event.as_ref().and_then(|event| serialize_to_document(event).ok()) {
         last.insert("v", event);
     }
     last

@@ -10,10 +10,11 @@ use super::MongoStore;
 use super::document::{binary, date, millis, number, place, read_seq};
 use super::metrics::Operation;
 use super::outcome::Malformed;
+use super::people::known_as;
 use super::read::Read;
 use super::run::Failure;
 use super::schema::APPEARANCES;
-use crate::model::{ConversationId, Seq, Timestamp, UserId};
+use crate::model::{ConversationId, Profile, Seq, Timestamp, UserId};
 use crate::store::{Erasure, Progress, StoreError};
 
 #[async_trait]
@@ -25,14 +26,7 @@ impl Erasure for MongoStore {
 
     async fn keep_erasure(&self, user: &UserId, progress: Option<&Progress>) -> Result<(), StoreError> {
         let (erasures, filter) = (self.erasures.clone(), doc! { "_id": user.as_str() });
-        let kept = progress.map(|progress| {
-            let Progress { began, last, in_team, conversation, seq, emptied } = progress;
-            let conversation = conversation.as_ref().map_or(Bson::Null, |id| binary(id.as_bytes()));
-            let emptied = i64::try_from(*emptied).unwrap_or(i64::MAX);
-            doc! { "$set": {
-                "b": date(began.0), "l": last, "t": in_team, "c": conversation, "n": number(*seq), "e": emptied,
-            } }
-        });
+        let kept = progress.map(|progress| doc! { "$set": progress_document(progress) });
         self.runner
             .run(Operation::KeepErasure, move |session| {
                 async move {
@@ -102,15 +96,34 @@ impl Erasure for MongoStore {
             .map_err(Failure::into_error)
     }
 
+    async fn written(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        after: Seq,
+        up_to: Seq,
+    ) -> Result<u64, StoreError> {
+        let range = doc! { "$gt": binary(&place(conversation, after)), "$lte": binary(&place(conversation, up_to)) };
+        let written = doc! { "_id": range, "s": user.as_str(), "t": { "$ne": "" } };
+        let messages = self.messages.clone();
+        self.runner
+            .run(Operation::Written, move |session| {
+                async move { messages.count_documents(written).session(session).await }.boxed()
+            })
+            .await
+            .map_err(Failure::into_error)
+    }
+
     async fn forget(&self, user: &UserId) -> Result<(), StoreError> {
         let (profiles, addresses, standings) = (self.profiles.clone(), self.addresses.clone(), self.standings.clone());
         let appearances = self.database.collection::<Document>(APPEARANCES);
+        let (known, deleted) = known_as(user, &Profile::deleted());
         let user = user.as_str().to_owned();
         self.runner
             .run(Operation::Forget, move |session| {
                 async move {
                     let own = doc! { "_id": &user };
-                    profiles.delete_one(own.clone()).session(&mut *session).await?;
+                    profiles.update_one(known, deleted).upsert(true).session(&mut *session).await?;
                     addresses.delete_one(own.clone()).session(&mut *session).await?;
                     appearances.delete_one(own.clone()).session(&mut *session).await?;
                     for field in ["k", "y"] {
@@ -138,7 +151,14 @@ fn nothing_but_refusals() -> Vec<Document> {
     ]
 }
 
-fn read_id(document: &RawDocument) -> Result<ConversationId, Malformed> {
+pub(super) fn progress_document(progress: &Progress) -> Document {
+    let Progress { began, last, in_team, conversation, seq, emptied } = progress;
+    let conversation = conversation.as_ref().map_or(Bson::Null, |id| binary(id.as_bytes()));
+    let emptied = i64::try_from(*emptied).unwrap_or(i64::MAX);
+    doc! { "b": date(began.0), "l": last, "t": in_team, "c": conversation, "n": number(*seq), "e": emptied }
+}
+
+pub(super) fn read_id(document: &RawDocument) -> Result<ConversationId, Malformed> {
     id(document.get_binary("_id")?.bytes)
 }
 
@@ -151,7 +171,7 @@ fn id(bytes: &[u8]) -> Result<ConversationId, Malformed> {
     Ok(ConversationId::from_bytes(id))
 }
 
-fn read_progress(document: &RawDocument) -> Result<Progress, Malformed> {
+pub(super) fn read_progress(document: &RawDocument) -> Result<Progress, Malformed> {
     let conversation = match document.get("c")? {
         Some(RawBsonRef::Binary(bytes)) => Some(id(bytes.bytes)?),
         _ => None,

@@ -111,7 +111,7 @@ impl MongoStore {
 
 /// `n` name, `s` where it was named so, `h` whether newcomers see everything, `v` how often it changed, `p` everybody's
 /// time in it: `u` who, `s` places and steps by turns.
-fn group_document(group: &Group, version: i64) -> Document {
+pub(super) fn group_document(group: &Group, version: i64) -> Document {
     let steps = |(seq, step): &(Seq, Step)| [Bson::from(number(*seq)), Bson::from(step.number())];
     let term = |term: &Term| {
         let steps: Vec<Bson> = term.steps.iter().flat_map(steps).collect();

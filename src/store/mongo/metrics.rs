@@ -59,10 +59,15 @@ pub(super) enum Operation {
     Seen,
     Appear,
     Appearances,
+    Written,
+    ConversationsAfter,
+    Purge,
+    Blank,
+    Restore,
 }
 
 impl Operation {
-    const ALL: [Self; 48] = [
+    const ALL: [Self; 53] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -111,6 +116,11 @@ impl Operation {
         Self::Seen,
         Self::Appear,
         Self::Appearances,
+        Self::Written,
+        Self::ConversationsAfter,
+        Self::Purge,
+        Self::Blank,
+        Self::Restore,
     ];
 
     const fn name(self) -> &'static str {
@@ -163,6 +173,11 @@ impl Operation {
             Self::Seen => "seen",
             Self::Appear => "appear",
             Self::Appearances => "appearances",
+            Self::Written => "written",
+            Self::ConversationsAfter => "conversations_after",
+            Self::Purge => "purge",
+            Self::Blank => "blank",
+            Self::Restore => "restore",
         }
     }
 

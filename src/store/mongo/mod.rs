@@ -15,12 +15,15 @@ mod erasure;
 mod groups;
 mod messages;
 mod metrics;
+mod original;
 mod outcome;
 mod people;
 mod read;
+mod retention;
 mod run;
 mod schema;
 mod standings;
+mod vessel;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -30,7 +33,9 @@ use mongodb::{Collection, Database};
 pub use self::connect::ConnectError;
 use self::connect::Connected;
 use self::metrics::Operation;
+pub use self::original::MongoOriginal;
 use self::run::{Failure, Runner};
+pub use self::vessel::MongoVessel;
 use super::{Store, StoreError};
 use crate::model::{Chance, Generation, StoreTime};
 

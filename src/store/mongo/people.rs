@@ -15,7 +15,7 @@ use super::metrics::Operation;
 use super::outcome::Malformed;
 use super::read::{Read, read};
 use super::run::Failure;
-use super::schema::{MESSAGES, META};
+use super::schema::{AGREED, MESSAGES, META};
 use crate::model::limits::{ATTEMPT_WAIT, UNREAD_COUNT_MAX};
 use crate::model::{ConversationId, Cursor, CursorKind, Profile, Seq, UserId};
 use crate::store::{People, StoreError};
@@ -101,7 +101,7 @@ impl People for MongoStore {
 
     async fn agree(&self, on: &'static str, proposal: Option<&str>) -> Result<Option<String>, StoreError> {
         let meta = self.database.collection::<Document>(META);
-        let key = doc! { "_id": format!("agreed:{on}") };
+        let key = doc! { "_id": format!("{AGREED}{on}") };
         let new = proposal.map(|proposal| doc! { "$setOnInsert": { "value": proposal } });
         let agreed = self.runner.run(Operation::Agree, move |session| {
             async move {
@@ -132,7 +132,7 @@ pub(super) fn known_as(user: &UserId, profile: &Profile) -> (Document, Document)
 }
 
 /// The key of a member's cursors: all of a conversation lie together.
-fn cursor_key(conversation: ConversationId, user: &UserId) -> Document {
+pub(super) fn cursor_key(conversation: ConversationId, user: &UserId) -> Document {
     doc! { "c": binary(conversation.as_bytes()), "u": user.as_str() }
 }
 
@@ -155,7 +155,7 @@ fn read_cursor(document: &RawDocument) -> Result<Cursor, Malformed> {
     })
 }
 
-fn read_cursor_in(document: &RawDocument) -> Result<(ConversationId, Cursor), Malformed> {
+pub(super) fn read_cursor_in(document: &RawDocument) -> Result<(ConversationId, Cursor), Malformed> {
     let id: [u8; 16] = document
         .get_document("_id")?
         .get_binary("c")?
@@ -165,7 +165,7 @@ fn read_cursor_in(document: &RawDocument) -> Result<(ConversationId, Cursor), Ma
     Ok((ConversationId::from_bytes(id), read_cursor(document)?))
 }
 
-fn read_profile(document: &RawDocument) -> Result<(UserId, Profile), Malformed> {
+pub(super) fn read_profile(document: &RawDocument) -> Result<(UserId, Profile), Malformed> {
     let profile = Profile { name: document.get_str("n")?.to_owned(), email: document.get_str("e")?.to_owned() };
     Ok((document.get_str("_id")?.parse()?, profile))
 }

@@ -51,6 +51,8 @@ pub(super) const HOLDER_INDEX: &str = "holder";
 const VERSION: i32 = 2;
 /// The document of `meta` that says which history this is.
 const STORE: &str = "store";
+/// What the ids of the other documents of `meta` begin with: names under which all nodes agreed on something.
+pub(super) const AGREED: &str = "agreed:";
 /// "A collection of that name exists."
 const NAMESPACE_EXISTS: i32 = 48;
 
@@ -59,13 +61,18 @@ const NAMESPACE_EXISTS: i32 = 48;
 pub(super) struct Meta {
     generation: i64,
     version: i32,
+    /// It is being made of a back-up, and is not a store yet.
+    restoring: bool,
 }
 
 impl Meta {
-    /// The generation, unless the store was made by a later version.
+    /// The generation, unless the store was made by a later version, or is not whole yet.
     pub(super) fn check(self) -> std::result::Result<Generation, ConnectError> {
         if self.version > VERSION {
             return Err(ConnectError::Newer { found: self.version, known: VERSION });
+        }
+        if self.restoring {
+            return Err(ConnectError::Unfinished);
         }
         Ok(Generation(self.generation.cast_unsigned()))
     }
@@ -75,8 +82,14 @@ impl Meta {
         Ok(Self {
             generation: document.get_i64("generation").map_err(field)?,
             version: document.get_i32("version").map_err(field)?,
+            restoring: document.get_bool("restoring").unwrap_or_default(),
         })
     }
+}
+
+/// What finds the document that says which history this is.
+pub(super) fn store_key() -> Document {
+    doc! { "_id": STORE }
 }
 
 /// What the store says of itself; nothing when it is new.

@@ -9,6 +9,7 @@ use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::ReturnDocument;
 
 use super::MongoStore;
+use super::conversations::names;
 use super::document::{date, millis};
 use super::metrics::Operation;
 use super::outcome::Malformed;
@@ -160,7 +161,7 @@ fn with_room(list: &str, room: usize, with: Document) -> Document {
 /// A standing's document: `_id` user, `b` ban (`w` by whom, `a` when, `r` why), `t` tokens of before do not count, `r`
 /// tokens that do not count (`i` id, `u` until), `k` whom they block, `y` by whom they are blocked, `m` and by more,
 /// `g` came as an agent.
-fn read_standing(document: &RawDocument) -> Result<(UserId, Standing), Malformed> {
+pub(super) fn read_standing(document: &RawDocument) -> Result<(UserId, Standing), Malformed> {
     let time = |at| Timestamp(millis(at));
     let ban = match document.get("b")? {
         Some(RawBsonRef::Document(ban)) => Some(Ban {
@@ -185,6 +186,34 @@ fn read_standing(document: &RawDocument) -> Result<(UserId, Standing), Malformed
         agent: is("g"),
     };
     Ok((document.get_str("_id")?.parse()?, standing))
+}
+
+/// The document of a standing, as [`read_standing`] reads it.
+pub(super) fn standing_document(user: &UserId, standing: &Standing) -> Document {
+    let Standing { ban, tokens_before, revoked, blocks, blocked_by, blocked_by_more, agent } = standing;
+    let mut document = doc! { "_id": user.as_str() };
+    if let Some(Ban { by, at, reason }) = ban {
+        document.insert("b", doc! { "w": by.as_str(), "a": date(at.0), "r": reason.as_str() });
+    }
+    if let Some(before) = tokens_before {
+        document.insert("t", date(before.0));
+    }
+    let revoked = revoked.iter().map(|revoked| {
+        let until = date(revoked.until.map_or(NEVER, |until| until.0));
+        Bson::from(doc! { "i": &*revoked.token, "u": until })
+    });
+    let revoked: Vec<Bson> = revoked.collect();
+    for (field, list) in [("r", revoked), ("k", names(blocks)), ("y", names(blocked_by))] {
+        if !list.is_empty() {
+            document.insert(field, list);
+        }
+    }
+    for (field, is) in [("m", *blocked_by_more), ("g", *agent)] {
+        if is {
+            document.insert(field, true);
+        }
+    }
+    document
 }
 
 fn read_revoked(document: &RawDocument) -> Result<Vec<Revoked>, Malformed> {

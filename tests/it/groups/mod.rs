@@ -1,6 +1,7 @@
 //! Groups over whole nodes: who may do what, and that nobody is shown a message that is not theirs.
 
 mod classic;
+mod erased;
 mod lives;
 mod lost;
 mod random;
@@ -78,6 +79,15 @@ async fn history(client: &mut Client, group: &str) -> Vec<u64> {
             return all;
         }
     }
+}
+
+/// Says and asks over REST; answers the body of what must be a success.
+async fn rest(client: &reqwest::Client, request: reqwest::RequestBuilder) -> Value {
+    let answer = client.execute(request.build().unwrap()).await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{status}: {text}");
+    serde_json::from_str(&text).unwrap()
 }
 
 fn add(group: &str, user: &str) -> Value {

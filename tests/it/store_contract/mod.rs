@@ -15,6 +15,7 @@ pub(crate) mod conversations;
 pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod people;
+pub(crate) mod retention;
 pub(crate) mod sequencer;
 pub(crate) mod standings;
 
@@ -133,6 +134,10 @@ macro_rules! store_contract {
             standings: ones_conversations_are_walked_through_by_id;
             standings: what_somebody_wrote_is_emptied_and_nothing_else;
             standings: who_is_forgotten_leaves_only_refusals;
+            retention: a_purge_takes_the_beginning_and_never_the_last;
+            retention: what_the_head_has_not_reached_is_not_purged;
+            retention: one_message_is_emptied_where_it_stands;
+            retention: all_conversations_are_walked_through_by_id;
             sequencer: rivals_leave_no_gap_and_no_double;
             sequencer: a_restart_keeps_everything;
         }

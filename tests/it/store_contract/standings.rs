@@ -293,7 +293,7 @@ pub(crate) async fn who_is_forgotten_leaves_only_refusals(fixture: impl Fixture)
         let left = Standing { ban: Some(ban("")), tokens_before: Some(NOW), ..Standing::default() };
         assert_eq!(standing(&*store, &ann).await, left);
     }
-    assert_eq!(store.profiles(std::slice::from_ref(&ann)).await.unwrap(), [None]);
+    assert_eq!(store.profiles(std::slice::from_ref(&ann)).await.unwrap(), [Some(Profile::deleted())]);
     assert_eq!(store.by_address(&address).await.unwrap(), []);
     assert_eq!(standing(&*store, &eve).await.blocks, std::slice::from_ref(&bob));
     assert_eq!(standing(&*store, &bob).await.blocked_by, [eve]);

@@ -183,6 +183,14 @@ fn untraced(_: usize) -> Traces {
     Traces::off()
 }
 
+/// One node, alone on this store.
+pub(crate) async fn alone(store: Arc<dyn Store>) -> Node {
+    let (bus, events) = LocalHub::default().join();
+    let (presence, comings_and_goings) = LocalWorld::default().join(GRACE, Arc::new(SystemClock));
+    let shared = Shared { bus: Arc::new(bus), events, presence: Arc::new(presence), comings_and_goings };
+    start(store, shared, Rules::default(), Traces::off()).await
+}
+
 /// Nodes that reach Redis by these URLs, one each, and share a MongoDB.
 pub(crate) async fn distributed(urls: &[String], mongo: &Mongo) -> Vec<Node> {
     distributed_traced(urls, mongo, &untraced).await

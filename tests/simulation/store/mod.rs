@@ -18,7 +18,7 @@ use switchboard::model::{
 };
 use switchboard::store::{
     Addresses, Appearances, Assignments, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People,
-    Progress, Since, Span, Standings, Store, StoreError, Tail, Talks,
+    Progress, Retention, Since, Span, Standings, Store, StoreError, Tail, Talks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -335,7 +335,31 @@ impl Erasure for SimStore {
         Err(away())
     }
 
+    async fn written(&self, _: ConversationId, _: &UserId, _: Seq, _: Seq) -> Result<u64, StoreError> {
+        Err(away())
+    }
+
     async fn forget(&self, _: &UserId) -> Result<(), StoreError> {
+        Err(away())
+    }
+}
+
+/// Nothing is purged in a simulation.
+#[async_trait]
+impl Retention for SimStore {
+    async fn conversations_after(
+        &self,
+        _: Option<ConversationId>,
+        _: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        Err(away())
+    }
+
+    async fn purge(&self, _: ConversationId, _: Seq) -> Result<u64, StoreError> {
+        Err(away())
+    }
+
+    async fn blank(&self, _: ConversationId, _: Seq) -> Result<bool, StoreError> {
         Err(away())
     }
 }
