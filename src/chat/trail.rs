@@ -161,11 +161,15 @@ impl Chat {
         Ok(())
     }
 
-    /// Takes another node's answer to where a message is.
-    pub fn take_answer(&self, bytes: &[u8]) {
+    /// Takes another node's answer to where a message is. Answers whether that is what it was.
+    pub fn take_answer(&self, bytes: &[u8]) -> bool {
+        if !Answer::is_meant(bytes) {
+            return false;
+        }
         match Answer::decode(bytes) {
             Ok(answer) => self.asker.take(answer),
             Err(error) => tracing::debug!(%error, bytes = bytes.len(), "another node sent something else"),
         }
+        true
     }
 }

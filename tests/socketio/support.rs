@@ -11,6 +11,7 @@ use switchboard::door::engineio::{BusCarrier, Carrier, EngineIo, Layer, Relay, S
 use switchboard::door::listener::{ListenerSettings, serve};
 use switchboard::door::origin::Origins;
 use switchboard::model::{Chance, NodeId, SystemChance};
+use switchboard::telemetry::Memory;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -76,7 +77,7 @@ impl Server {
     pub(crate) async fn start_on_bus(settings: Settings, bus: Arc<dyn Bus>) -> Self {
         Self::start_with(settings, Vec::new(), async |node, sessions, drain| {
             let relay = relay(node, settings, sessions, Arc::new(BusCarrier(Arc::clone(&bus))), drain);
-            tokio::spawn(listen(Arc::clone(&relay), node, &bus).await);
+            tokio::spawn(listen(Arc::clone(&relay), |_| false, node, &bus).await);
             Some(relay)
         })
         .await
@@ -100,6 +101,7 @@ impl Server {
             settings,
             sessions: Arc::clone(sessions),
             origins: Arc::clone(&origins),
+            memory: Memory::boundless(),
             tasks: TaskTracker::new(),
             layer,
             relay: relay.clone(),

@@ -7,9 +7,7 @@ use futures_util::FutureExt;
 
 use super::relay::{Carrier, Relay};
 use crate::bus::Bus;
-use crate::chat::Chat;
 use crate::model::NodeId;
-use crate::wire::trail::Answer;
 
 /// The bus as a carrier.
 pub struct BusCarrier(pub Arc<dyn Bus>);
@@ -21,20 +19,18 @@ impl Carrier for BusCarrier {
     }
 }
 
-/// Hands `relay` what other nodes send to `node`, and `chat` what they answer it, until the bus is gone. Ready for that when
-/// this returns.
-pub async fn listen(
+/// Hands `relay` what other nodes send to `node` and `taken` has not taken, until the bus is gone. Ready for that when this
+/// returns.
+pub async fn listen<Taken: Fn(&[u8]) -> bool + Send + 'static>(
     relay: Arc<Relay>,
-    chat: Arc<Chat>,
+    taken: Taken,
     node: NodeId,
     bus: &Arc<dyn Bus>,
-) -> impl Future<Output = ()> + Send + use<> {
+) -> impl Future<Output = ()> + Send + use<Taken> {
     let mut frames = bus.listen(node).await;
     async move {
         while let Some(frame) = frames.recv().await {
-            if Answer::is_meant(&frame) {
-                chat.take_answer(&frame);
-            } else {
+            if !taken(&frame) {
                 relay.receive(&frame);
             }
         }
