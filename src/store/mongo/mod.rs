@@ -17,6 +17,7 @@ mod messages;
 mod metrics;
 mod outcome;
 mod people;
+mod primaries;
 mod read;
 mod run;
 mod schema;

@@ -4,6 +4,7 @@ pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dealer;
+pub(crate) mod gateway;
 pub(crate) mod page;
 pub(crate) mod ports;
 pub(crate) mod process;
