@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::cluster::SECRET;
@@ -12,7 +11,7 @@ use super::ports::free_port;
 use super::process::Process;
 use super::services::{Mongo, Redis};
 
-/// How long a node may take to listen.
+/// How long a node may take until it is ready.
 const START_WAIT: Duration = Duration::from_secs(30);
 /// How often another port is tried, should somebody have taken it in between.
 const ATTEMPTS: usize = 5;
@@ -27,7 +26,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one with these settings besides, each as `NAME=value`, and waits until it listens.
+    /// Starts one with these settings besides, each as `NAME=value`, and waits until it is ready.
     pub(crate) async fn start(directory: &Path, redis: &Redis, mongo: &Mongo, settings: &[&str]) -> Self {
         for _ in 0..ATTEMPTS {
             let [address, ops] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -43,7 +42,7 @@ impl Gateway {
             let log = directory.join(format!("gateway-{}.log", address.port()));
             let process = Process::spawn(Path::new("/usr/bin/env"), &words, &log);
             let mut gateway = Self { process, address, ops };
-            if timeout(START_WAIT, gateway.listens()).await.expect("a node listens in time") {
+            if timeout(START_WAIT, gateway.is_ready()).await.expect("a node is ready in time") {
                 return gateway;
             }
             eprintln!("no gateway on {address}: {}", gateway.process.log());
@@ -51,10 +50,13 @@ impl Gateway {
         panic!("no gateway starts");
     }
 
-    /// Waits until it listens. Answers false if it ended: somebody else took its port.
-    async fn listens(&mut self) -> bool {
+    /// Waits until it says so: it listens long before. Answers false if it ended: somebody else took its port.
+    async fn is_ready(&mut self) -> bool {
+        let ready = format!("http://{}/readyz", self.ops);
         while self.process.is_running() {
-            if TcpStream::connect(self.address).await.is_ok() {
+            // Without a wait of its own, a listener that does not serve yet would hold it up.
+            let asked = timeout(Duration::from_secs(1), reqwest::get(&ready)).await;
+            if asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success())) {
                 return true;
             }
             sleep(Duration::from_millis(50)).await;
