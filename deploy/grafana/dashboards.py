@@ -255,6 +255,9 @@ BACKENDS = [
         ("Messages in one insert, 90 %", "", "none",
          [(quantile(0.9, "switchboard_store_mongodb_batch_messages", "instance"), "{{instance}}")]),
         ("Inserts", "", "cps", [(per_second("switchboard_store_mongodb_batch_messages_count", "instance"), "{{instance}}")]),
+        ("Another primary", "Elections, as each gateway finds them; sends wait for the new one.", "none",
+         [(f"sum by (instance) (increase(switchboard_store_mongodb_primary_moves_total{{{OF}}}[$__rate_interval]))",
+           "{{instance}}")]),
     ]),
 ]
 

@@ -169,6 +169,13 @@ ALERTS = [
         "{{ $value | humanize }} messages a second find their reader's outbox full on {{ $labels.instance }}",
     ),
     alert(
+        # Found by each gateway by itself.
+        "PrimaryMoved", "ticket", "0s",
+        "max by (instance) (increase(switchboard_store_mongodb_primary_moves_total[5m])) > 0",
+        "MongoDB has another primary, as gateway {{ $labels.instance }} sees it: an election, which sends waited for",
+        hides=["StoreErrors"],
+    ),
+    alert(
         "StoreErrors", "ticket", "1m",
         "sum by (instance) (rate(switchboard_store_mongodb_errors_total[5m])) > 0.02"
         " or sum by (instance) (rate(switchboard_store_embedded_errors_total[5m])) > 0.02",

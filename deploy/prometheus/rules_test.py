@@ -196,6 +196,11 @@ CASES = [
         "20m": (THERE, "2 messages a second find their reader's outbox full on a:1"),
     }),
     ("OutboxesFull", [counter('switchboard_outbox_full_total{instance="a:1"}', 30)], {"20m": None}),
+    ("PrimaryMoved", [values('switchboard_store_mongodb_primary_moves_total{instance="a:1"}', "0x20 1x20")], {
+        "19m": None,
+        "23m": (THERE, "MongoDB has another primary, as gateway a:1 sees it: an election, which sends waited for"),
+        "30m": None,
+    }),
     ("StoreErrors", [counter('switchboard_store_mongodb_errors_total{kind="driver",instance="a:1"}', 6)], {
         "10m": (THERE, "The store fails 100m operations a second for gateway a:1"),
     }),

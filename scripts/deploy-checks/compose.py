@@ -49,8 +49,8 @@ def main():
         for port in service.get("ports", []):
             if not port.startswith("127.0.0.1:"):
                 faults.append(f"{name} is published on {port}, not on loopback only")
-        if "image" in service and not re.search(r":[\w.-]+$", service["image"]):
-            faults.append(f"{name}: its image {service['image']} is not pinned")
+        if "image" in service and not settings.is_pinned(service["image"]):
+            faults.append(f"{name}: its image {service['image']} is not pinned to a release")
         environment = service.get("environment", {})
         for variable in settings.unknown(environment):
             faults.append(f"{name}: a gateway does not know {variable}")

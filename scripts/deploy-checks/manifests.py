@@ -19,6 +19,7 @@ import settings
 VERSION = "1.32"
 ROOT = pathlib.Path("k8s")
 SCHEMAS = pathlib.Path(__file__).parent / "schemas"
+METRICS = pathlib.Path("docs/metrics.md")
 # Kinds that Kubernetes itself does not know: what we use of them is described here.
 OWN = {path.stem: json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")}
 # Made by the operator, as the overlay's first lines say.
@@ -95,8 +96,8 @@ def check_workload(documents, overlay, workload, labels, pod, faults):
         faults.unless(context.get("allowPrivilegeEscalation") is False, f"{who}: may gain privileges")
         faults.unless(context.get("capabilities", {}).get("drop") == ["ALL"], f"{who}: keeps capabilities")
         faults.unless("memory" in container.get("resources", {}).get("limits", {}), f"{who}: has no limit of memory")
-        tag = container["image"].rpartition(":")[2]
-        faults.unless(":" in container["image"] and tag != "latest", f"{who}: its image {container['image']} is not pinned")
+        image = container["image"]
+        faults.unless(settings.is_pinned(image), f"{who}: its image {image} is not pinned to a release")
 
 
 def check_references(documents, faults):
@@ -181,6 +182,8 @@ def check_gateway(documents, overlay, faults):
     for scaler in of_kind(documents, "HorizontalPodAutoscaler"):
         for metric in scaler["spec"]["metrics"]:
             if metric["type"] == "Pods":
+                scaled_by = metric["pods"]["metric"]["name"]
+                faults.unless(f"| `{scaled_by}` |" in METRICS.read_text(), f"{name(scaler)}: no gateway serves {scaled_by}")
                 aim = int(metric["pods"]["target"]["averageValue"])
                 most = int(given.get("SWITCHBOARD_CONNECTIONS_MAX", 100_000))
                 faults.unless(aim * 3 <= most * 2, f"{name(scaler)}: {aim} of {most} connections leave no room for another's")

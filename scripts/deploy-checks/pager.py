@@ -1,4 +1,5 @@
-"""Stands for whoever is paged: takes Alertmanager's webhooks and writes a line for each alert, `page NodeDown firing`.
+"""Stands for whoever is paged: takes Alertmanager's webhooks and writes a line for each alert: `page NodeDown firing`, the
+gateway that it is about or `-`, and when it came.
 
 usage: pager.py PORT FILE
 """
@@ -6,6 +7,7 @@ usage: pager.py PORT FILE
 import json
 import pathlib
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -16,7 +18,7 @@ class Pager(BaseHTTPRequestHandler):
             for alert in said["alerts"]:
                 labels = alert["labels"]
                 where = labels.get("instance", "-")
-                lines.write(f"{self.path.strip('/')} {labels['alertname']} {alert['status']} {where}\n")
+                lines.write(f"{self.path.strip('/')} {labels['alertname']} {alert['status']} {where} {time.time():.3f}\n")
         self.send_response(200)
         self.end_headers()
 

@@ -22,3 +22,9 @@ def seconds(text):
     """Of a time in the way of Compose: 30s, 1m30s."""
     parts = re.findall(r"(\d+)([smh])", text)
     return sum(int(number) * {"s": 1, "m": 60, "h": 3600}[unit] for number, unit in parts)
+
+
+def is_pinned(image):
+    """To a release that does not move, or built here. Digests are for whoever reaches the registries: what they are could not be
+    looked up where this was made."""
+    return bool(re.search(r":(v?\d+\.\d+\.\d+|local)$|@sha256:[0-9a-f]{64}$", image))

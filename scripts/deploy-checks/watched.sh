@@ -3,7 +3,7 @@
 # is in the top directory, and calls `unwatch` at its end.
 
 OPS=$((BASE_PORT + 6464))
-PROMETHEUS=$((BASE_PORT + 40)) ALERTMANAGER=$((BASE_PORT + 41)) PAGER=$((BASE_PORT + 42))
+PROMETHEUS=$((BASE_PORT + 40)) ALERTMANAGER=$((BASE_PORT + 41)) PAGER=$((BASE_PORT + 42)) ISSUER=$((BASE_PORT + 44))
 ALONE=$((BASE_PORT + 50)) ALONE_OPS=$((BASE_PORT + 51))
 PYTHON=.tools/venv/bin/python
 DIVIDE=30
@@ -33,10 +33,11 @@ get() { curl -fsS -m 5 "$@"; }
 watch() {
     local targets
     mkdir -p "$SCRATCH/alone"
-    # What a cluster does not have: the embedded store, keys that an issuer publishes and traces (to whom neither answers).
+    # What a cluster does not have: the embedded store, keys that an issuer publishes, and traces, to whom nobody answers.
+    begin issuer $PYTHON scripts/deploy-checks/issuer.py $ISSUER
     begin alone env SWITCHBOARD_LISTEN="127.0.0.1:$ALONE" SWITCHBOARD_OPS_LISTEN="127.0.0.1:$ALONE_OPS" \
-        SWITCHBOARD_DATA_DIR="$SCRATCH/alone" SWITCHBOARD_JWT_JWKS_URL=http://127.0.0.1:1/keys \
-        SWITCHBOARD_OTLP_ENDPOINT=http://127.0.0.1:1 "$BINARY" serve
+        SWITCHBOARD_DATA_DIR="$SCRATCH/alone" SWITCHBOARD_JWT_JWKS_URL="http://127.0.0.1:$ISSUER/keys" \
+        SWITCHBOARD_JWT_ALGORITHM=EdDSA SWITCHBOARD_OTLP_ENDPOINT=http://127.0.0.1:1 "$BINARY" serve
     targets="127.0.0.1:$((OPS + 1)),127.0.0.1:$((OPS + 2)),127.0.0.1:$((OPS + 3)),127.0.0.1:$ALONE_OPS"
     $PYTHON deploy/prometheus/rules.py --divide $DIVIDE --into "$SCRATCH" --targets "$targets" \
         --alertmanager "127.0.0.1:$ALERTMANAGER" --webhook "http://127.0.0.1:$PAGER"
@@ -62,4 +63,4 @@ unwatch() {
 paged() { await grep -qE "^(page|ticket) $1 $2 ${3:-}" "$SCRATCH/paged"; }
 
 # What the pager heard of but $1.
-paged_but() { grep firing "$SCRATCH/paged" | grep -vE " ($1)" | sort -u | tr '\n' ';' || true; }
+paged_but() { grep firing "$SCRATCH/paged" | cut -d' ' -f-4 | grep -vE " ($1) " | sort -u | tr '\n' ';' || true; }

@@ -55,6 +55,8 @@ mod repairs;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod standing;
 #[cfg(test)]
 mod store_contract;

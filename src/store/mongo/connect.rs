@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::MongoOptions;
 use super::metrics::Operation;
 use super::outcome::describe;
+use super::primaries;
 use super::run::{Failure, Runner};
 use super::schema;
 use crate::model::limits::{STORE_OPERATIONS_MAX, STORE_SELECTION_WAIT, STORE_START_WAIT};
@@ -176,6 +177,7 @@ async fn client_options(uri: &str) -> Result<ClientOptions, ConnectError> {
     options.server_selection_timeout.get_or_insert(STORE_SELECTION_WAIT);
     options.write_concern = Some(majority_writes());
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+    options.sdam_event_handler = Some(primaries::watch());
     Ok(options)
 }
 

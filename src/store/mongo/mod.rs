@@ -18,6 +18,7 @@ mod metrics;
 mod original;
 mod outcome;
 mod people;
+mod primaries;
 mod read;
 mod retention;
 mod run;

@@ -94,6 +94,11 @@ impl Client {
         self.stream.send(message).await.unwrap();
     }
 
+    /// The same, where the connection may have ended: whether it could be written.
+    pub(crate) async fn try_say(&mut self, frame: Value) -> bool {
+        self.stream.send(Message::text(frame.to_string())).await.is_ok()
+    }
+
     pub(crate) async fn send(&mut self, to: &str, key: &str, text: &str) {
         self.say(json!({ "type": "send", "to": to, "key": key, "text": text })).await;
     }

@@ -1,4 +1,4 @@
-//! One address for nodes and for a backend that stays, as deploy/migration has it: a real HAProxy, or a real nginx.
+//! One address for nodes, perhaps with a backend that stays, as deploy/ has it: a real HAProxy, or a real nginx.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,18 +24,30 @@ pub(crate) struct Site {
 impl Site {
     /// HAProxy with its file of deploy/migration as it is, checked before.
     pub(crate) async fn haproxy(nodes: &[SocketAddr], backend: SocketAddr) -> Self {
+        let mut words = vec![format!("BACKEND={backend}")];
+        words.extend((1..).zip(nodes).map(|(n, node)| format!("GATEWAY_{n}={node}")));
+        Self::haproxy_of("deploy/migration/haproxy.cfg", "SITE_ADDRESS", words).await
+    }
+
+    /// HAProxy before gateways alone, with deploy/haproxy.cfg as it is: where clients come to each of them, and operators.
+    pub(crate) async fn before(gateways: &[(SocketAddr, SocketAddr)]) -> Self {
+        let words = (1..)
+            .zip(gateways)
+            .flat_map(|(n, (node, ops))| [format!("GATEWAY_{n}={node}"), format!("OPS_PORT_{n}={}", ops.port())]);
+        Self::haproxy_of("deploy/haproxy.cfg", "CHAT_ADDRESS", words.collect()).await
+    }
+
+    /// HAProxy with this file, which calls its own address by this name, and is told these others.
+    async fn haproxy_of(file: &str, own: &str, mut words: Vec<String>) -> Self {
         let (directory, address) = place();
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/migration/haproxy.cfg");
-        let command = |check: bool| {
-            let mut words = vec![format!("SITE_ADDRESS={address}"), format!("BACKEND={backend}")];
-            words.extend((1..).zip(nodes).map(|(n, node)| format!("GATEWAY_{n}={node}")));
-            words.push(installed("haproxy").display().to_string());
-            words.push(if check { "-c" } else { "-db" }.to_owned());
-            words.extend(["-f".to_owned(), file.display().to_string()]);
-            words
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        words.extend([format!("{own}={address}"), installed("haproxy").display().to_string()]);
+        let command = |mode: &str| {
+            let last = [mode.to_owned(), "-f".to_owned(), file.display().to_string()];
+            words.iter().cloned().chain(last).collect::<Vec<_>>()
         };
-        check(&command(true));
-        Self::start(&command(false), address, directory).await
+        check(&command("-c"));
+        Self::start(&command("-db"), address, directory).await
     }
 
     /// nginx with its file of deploy/migration, its words replaced as the file says.
