@@ -67,8 +67,10 @@ impl Asker {
     /// Takes an answer of another node. One that nobody waits for any more is dropped.
     fn take(&self, answer: Answer) {
         let waiting = self.lock().get(&answer.request).cloned();
-        // There is room for an answer of every node.
-        let _ = waiting.map(|waiting| waiting.try_send(answer));
+        if let Some(waiting) = waiting {
+            // There is room for an answer of every node.
+            let _ = waiting.try_send(answer);
+        }
     }
 
     /// Asks every node, this one too.
