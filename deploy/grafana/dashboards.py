@@ -45,7 +45,7 @@ OVERVIEW = [
     ]),
     ("Latency", [
         ("From accepted to written", "A message's whole way, from the sender's frame to the receiver's socket.",
-         "s", quantiles("switchboard_stage_seconds", ',stage="written"')),
+         "s", quantiles("switchboard_stage_seconds", ',stage="written",path!="resumed"')),
         ("From accepted to acknowledged", "What senders wait.",
          "s", quantiles("switchboard_stage_seconds", ',stage="acknowledged"')),
         ("REST, 99 % by route", "Time to answer.", "s", [(quantile(0.99, "switchboard_rest_seconds", "route"), "{{route}}")]),
@@ -61,6 +61,8 @@ OVERVIEW = [
         ]),
         ("Sessions that begin", "Anew, or where they were.", "cps",
          [(per_second("switchboard_welcomes_total", "resumed"), "resumed: {{resumed}}")]),
+        ("Handshakes", "By door, and what came of them.", "cps",
+         [(per_second("switchboard_handshakes_total", "door, outcome"), "{{door}} {{outcome}}")]),
     ]),
     ("Errors", [
         ("Refusals by code", "", "cps", [(per_second("switchboard_refusals_total", "code"), "{{code}}")]),
@@ -84,6 +86,15 @@ MESSAGE = [
          [(quantile(share, "switchboard_stage_seconds", "stage"), "{{stage}}")])
         for share in (0.5, 0.9, 0.99)
     ]),
+    ("How it came to the socket", [
+        ("Written, 99 % by path", "From the bus; from the store, because the bus did not bring it or not in its turn; in the"
+         " answer to who sent it; and to who was not there when it was accepted.", "s",
+         [(quantile(0.99, "switchboard_stage_seconds", "path", ',stage="written"'), "{{path}}")]),
+        ("Written, by path", "", "cps",
+         [(f'sum by (path) (rate(switchboard_stage_seconds_count{{stage="written",{OF}}}[$__rate_interval]))', "{{path}}")]),
+        ("Gaps, by cause", "Times that a session was found to miss something.", "cps",
+         [(per_second("switchboard_gaps_total", "cause"), "{{cause}}")]),
+    ]),
     ("On the sender's gateway", [
         ("Sends that wait", "For their place, or for the store.", "none",
          [(f"sum by (instance) (switchboard_sends_waiting{{{OF}}})", "{{instance}}")]),
@@ -101,8 +112,12 @@ MESSAGE = [
             (per_second("switchboard_bus_publish_failures_total", "reason"), "{{reason}}"),
             (per_second("switchboard_bus_lagged_total", "instance"), "lagged on {{instance}}"),
         ]),
-        ("Doubts", "Times that something may have been lost, by cause.", "cps",
-         [(per_second("switchboard_bus_doubts_total", "cause"), "{{cause}}")]),
+        ("Doubts", "Times that something may have been lost, by cause; and connections on which others were heard.", "cps", [
+            (per_second("switchboard_bus_doubts_total", "cause"), "{{cause}}"),
+            (per_second("switchboard_bus_epochs_total", "instance"), "{{instance}} began to hear anew"),
+        ]),
+        ("Published together, 90 %", "", "none",
+         [(quantile(0.9, "switchboard_bus_batch_messages", "instance"), "{{instance}}")]),
     ]),
     ("On the receivers' gateways", [
         ("What became of messages", "Shown at once, dropped as known, or wanted from the store.", "cps",
@@ -111,12 +126,24 @@ MESSAGE = [
          [(f"switchboard:repaired:ratio_rate5m{{{OF}}}", "{{instance}}")], 0.05),
         ("Readers too slow", "Messages that found an outbox full.", "cps",
          [(per_second("switchboard_outbox_full_total", "instance"), "{{instance}}")]),
+        ("Waiting for sockets", "In all outboxes, and in the fullest.", "bytes", [
+            (f"sum by (instance) (switchboard_outbox_bytes{{{OF}}})", "{{instance}}"),
+            (f"max by (instance) (switchboard_outbox_bytes_most{{{OF}}})", "{{instance}} fullest"),
+        ]),
+        ("Frames that wait", "", "none",
+         [(f"sum by (instance) (switchboard_outbox_frames{{{OF}}})", "{{instance}}")]),
+        ("Waiting between Redis and sessions", "Publications to be sent, and events to be sorted.", "none", [
+            (f"sum by (instance) (switchboard_bus_publications_waiting{{{OF}}})", "{{instance}} out"),
+            (f"sum by (instance) (switchboard_bus_events_waiting{{{OF}}})", "{{instance}} in"),
+        ]),
     ]),
     ("Nothing is forgotten", [
         ("Audits", "Users asked about at the store, and sessions found to miss something.", "cps", [
             (per_second("switchboard_audited_users_total", "instance"), "{{instance}} asked about"),
             (per_second("switchboard_audit_finds_total", "instance"), "{{instance}} found"),
         ]),
+        ("Age of the latest audit", "All users are asked about once in 40 s.", "s",
+         [(f"time() - (max by (instance) (switchboard_audit_completed_timestamp_seconds{{{OF}}}) > 0)", "{{instance}}")], 120),
         ("Reads of what is missing", "", "cps", [
             (per_second("switchboard_repair_reads_total", "kind"), "{{kind}}"),
             (f"sum(rate(switchboard_repair_read_failures_total{{{OF}}}[$__rate_interval]))", "failed"),
@@ -137,7 +164,7 @@ NODES = [
     ("Connections", [
         ("Sessions", "", "none", [(f"sum by (instance) (switchboard_sessions{{{OF}}})", "{{instance}}")]),
         ("Connections", "Also those that have not said who they are.", "none",
-         [(f"sum by (instance) (switchboard_connections{{{OF}}})", "{{instance}}")]),
+         [(f'sum by (instance, door) (switchboard_connections{{{OF},door!="ops"}})', "{{instance}} {{door}}")]),
         ("Accepted", "", "cps", [(per_second("switchboard_connections_accepted_total", "instance"), "{{instance}}")]),
     ]),
     ("Turned away", [
@@ -151,6 +178,9 @@ NODES = [
     ("What it uses", [
         ("Processor", "Cores.", "none", [(per_second("process_cpu_seconds_total", "instance"), "{{instance}}")]),
         ("Memory", "", "bytes", [(f"max by (instance) (process_resident_memory_bytes{{{OF}}})", "{{instance}}")]),
+        ("Share of the memory for connections", "At 1 nobody new is let in.", "percentunit",
+         [(f"max by (instance) (process_resident_memory_bytes{{{OF}}} / (switchboard_memory_bound_bytes{{{OF}}} > 0))",
+           "{{instance}}")], 1),
         ("Memory per session", "", "bytes",
          [(f"max by (instance) (process_resident_memory_bytes{{{OF}}})"
            f" / (sum by (instance) (switchboard_sessions{{{OF}}}) > 0)", "{{instance}}")]),
@@ -186,6 +216,14 @@ BACKENDS = [
          [(f"max by (instance) (switchboard_bus_away{{{OF}}})", "{{instance}}")]),
         ("Ping, 99 %", "Of each gateway's two connections.", "s",
          [(quantile(0.99, "switchboard_redis_ping_seconds", "line, instance"), "{{instance}} {{line}}")]),
+        ("Deaf", "1 while Redis takes what a gateway says to itself, and nothing comes back.", "none",
+         [(f"max by (instance) (switchboard_canary_deaf{{{OF}}})", "{{instance}}")]),
+        ("What a gateway says to itself, 99 %", "Time until it has come back through Redis.", "s",
+         [(quantile(0.99, "switchboard_canary_seconds", "instance"), "{{instance}}")]),
+        ("Made anew", "Subscriptions of deaf gateways; and what did not come back, or was not taken.", "cps", [
+            (per_second("switchboard_canary_rebuilds_total", "instance"), "{{instance}}"),
+            (per_second("switchboard_canary_failures_total", "reason"), "{{reason}}"),
+        ]),
         ("Subscriptions", "Channels of connected users.", "none",
          [(f"sum by (instance) (switchboard_bus_subscriptions{{{OF}}})", "{{instance}}")]),
     ]),
@@ -266,8 +304,10 @@ def dashboard(name, title, about, rows):
         line += 1
         for column, each in enumerate(content):
             number += 1
-            panels.append(panel(number, {"x": column * WIDTH, "y": line, "w": WIDTH, "h": HEIGHT}, *each))
-        line += HEIGHT
+            down, across = divmod(column, ACROSS)
+            place = {"x": across * WIDTH, "y": line + down * HEIGHT, "w": WIDTH, "h": HEIGHT}
+            panels.append(panel(number, place, *each))
+        line += HEIGHT * -(-len(content) // ACROSS)
     chosen = {
         "name": "instance",
         "label": "Gateway",

@@ -44,11 +44,12 @@ SLOW = [("1d", "2h", 3), ("3d", "6h", 1)]
 
 def written(window):
     """Messages handed to sockets, per second."""
-    return f'sum(rate(switchboard_stage_seconds_count{{stage="written"}}[{window}]))'
+    # What waited for its reader to come back was not late.
+    return f'sum(rate(switchboard_stage_seconds_count{{stage="written",path!="resumed"}}[{window}]))'
 
 
 def late(window):
-    in_time = f'sum(rate(switchboard_stage_seconds_bucket{{stage="written",le="{LATE}"}}[{window}]))'
+    in_time = f'sum(rate(switchboard_stage_seconds_bucket{{stage="written",path!="resumed",le="{LATE}"}}[{window}]))'
     return f"1 - {in_time} / ({written(window)} > 0)"
 
 
@@ -138,18 +139,18 @@ ALERTS = [
         "Gateway {{ $labels.instance }} does not answer", hides=[],
     ),
     alert(
-        "BusAway", "page", "1m", "max by (instance) (switchboard_bus_away) == 1",
+        # A deaf node takes Redis for away, too; that is another alert.
+        "BusAway", "page", "1m",
+        "max by (instance) (switchboard_bus_away) == 1 unless max by (instance) (switchboard_canary_deaf) == 1",
         "Gateway {{ $labels.instance }} cannot reach Redis: messages come from the store, seconds later",
         hides=["NodeDeaf", "RepairSurge", "PresenceLeaseOld", *BURNS],
     ),
     alert(
-        # It has sessions and hears nothing, while audits find in the store what it should have heard.
+        # It makes its subscription anew by itself; that helps at once, or not at all, or for a while.
         "NodeDeaf", "page", "1m",
-        "sum by (instance) (rate(switchboard_audit_finds_total[5m])) > 0"
-        " and sum by (instance) (rate(switchboard_bus_events_total[5m])) == 0"
-        " and sum by (instance) (switchboard_bus_subscriptions) > 0"
-        " and max by (instance) (switchboard_bus_away) == 0",
-        "Gateway {{ $labels.instance }} believes that it hears Redis, and hears nothing", hides=["RepairSurge"],
+        "max by (instance) (switchboard_canary_deaf) == 1"
+        " or sum by (instance) (increase(switchboard_canary_rebuilds_total[10m])) > 3",
+        "Gateway {{ $labels.instance }} publishes to Redis and does not hear itself", hides=["RepairSurge", *BURNS],
     ),
     alert(
         # It is renewed every two seconds and runs out after six; a node without Redis has none, and says 0.

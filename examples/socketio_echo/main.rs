@@ -23,6 +23,7 @@ use switchboard::door::engineio::{EngineIo, Layer, Sessions, Settings, routes};
 use switchboard::door::listener::{ListenerSettings, serve};
 use switchboard::door::origin::Origins;
 use switchboard::model::{Chance, NodeId, SystemChance};
+use switchboard::telemetry::Memory;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,6 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings,
         sessions: Sessions::new(settings.sessions_max, settings.guests_per_address_max),
         origins: Arc::new(Origins::default()),
+        memory: Memory::boundless(),
         tasks: TaskTracker::new(),
         layer,
         relay: None,

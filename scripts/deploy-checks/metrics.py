@@ -22,8 +22,8 @@ A histogram `x_seconds` is served as `x_seconds_bucket`, `_sum` and `_count`; it
 SERIES = re.compile(r"^([a-z_]+?)(?:\{(.*)\})? [^ ]+$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 LABELS = {
-    "cause", "code", "kind", "line", "on", "operation", "outcome", "reason", "resumed", "route", "stage", "to", "verdict",
-    "version",
+    "cause", "code", "door", "kind", "line", "on", "operation", "outcome", "path", "reason", "resumed", "route", "stage", "to",
+    "verdict", "version",
 }
 # With more values than this, a label's are not listed.
 VALUES = 6

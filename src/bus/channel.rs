@@ -1,4 +1,4 @@
-//! What is published on: a user's channel, a node's, or the one of all nodes.
+//! What is published on: a user's channel, a node's, the one of all nodes, or the one on which a node hears itself.
 
 use crate::model::{NodeId, UserId};
 
@@ -11,4 +11,6 @@ pub(super) enum Channel {
     Node(NodeId),
     /// What one node has to say to all.
     Everyone,
+    /// What one node says to itself, to know that it hears.
+    Canary(NodeId),
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::channel::Channel;
 use super::metrics::BusMetrics;
 use super::outlet::Outlet;
-use super::{Bus, BusEvent};
+use super::{Bus, BusEvent, Hearing};
 use crate::model::{NodeId, UserId};
 
 /// What the nodes of one process share. Cheap to clone. It is never away, and nothing is ever lost on the way.
@@ -114,6 +114,10 @@ impl Bus for LocalBus {
         let frames = self.hub.read().nodes[self.node as usize].as_ref().map(Outlet::listen);
         self.enter(Channel::Node(node));
         frames.unwrap_or_else(|| mpsc::channel(1).1)
+    }
+
+    fn hearing(&self) -> Hearing {
+        Hearing::Well
     }
 }
 

@@ -69,6 +69,18 @@ impl Cause {
     }
 }
 
+/// How a node hears the bus, by what it last heard of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// What it publishes comes back.
+    Well,
+    /// What it publishes is taken and does not come back, so it hears nobody else either. Its subscription is being made
+    /// anew; until it hears again, the bus counts as away.
+    Deaf,
+    /// The bus cannot be reached.
+    Away,
+}
+
 /// The port.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
@@ -98,4 +110,7 @@ pub trait Bus: Send + Sync + 'static {
     /// [`NODE_FRAMES_MAX`](crate::model::limits::NODE_FRAMES_MAX) frames wait to be taken; beyond, they are dropped and
     /// counted. Whoever listened before hears no more.
     async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes>;
+
+    /// Whether this node hears what is published.
+    fn hearing(&self) -> Hearing;
 }

@@ -49,6 +49,8 @@ impl Outlet {
             Channel::User(user) => self.message(user, payload),
             Channel::Node(_) => self.frame(payload),
             Channel::Everyone => self.event(BusEvent::Broadcast { payload }),
+            // What a node says to itself is nobody's news.
+            Channel::Canary(_) => {}
         }
     }
 
@@ -98,6 +100,11 @@ impl Outlet {
             self.0.metrics.is_away.set(1.0);
             self.tell(&mut state, BusEvent::Away);
         }
+    }
+
+    /// Whether the bus is away.
+    pub(super) fn is_away(&self) -> bool {
+        self.state().away
     }
 
     /// Says that messages may have been lost; the bus is not away.

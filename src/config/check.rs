@@ -168,6 +168,9 @@ fn rates(raw: &Raw) -> Result<Rates, ConfigError> {
         connections_max: number(raw, &s::CONNECTIONS_MAX, 1, 10_000_000)?,
         unauthenticated_per_address: number(raw, &s::UNAUTHENTICATED_PER_ADDRESS, 1, 10_000_000)?,
         admissions_per_second: number(raw, &s::ADMISSIONS_PER_SECOND, 1, 1_000_000)?,
+        memory_bytes: raw.want(&s::MEMORY_BYTES, "a whole number of bytes, at least 16777216", |text| {
+            text.parse().ok().filter(|bytes| *bytes >= 16 * 1024 * 1024)
+        })?,
     })
 }
 

@@ -151,6 +151,8 @@ pub struct Rates {
     pub unauthenticated_per_address: u32,
     /// Connections admitted per second on this node; beyond, they wait.
     pub admissions_per_second: u32,
+    /// Memory that this node may use, if it is not as much as the container or the machine has.
+    pub memory_bytes: Option<u64>,
 }
 
 /// What the process was asked to do, and with what.

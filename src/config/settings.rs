@@ -137,6 +137,9 @@ settings! {
         "Connections of one address that have not shown a token yet; more are refused.";
     ADMISSIONS_PER_SECOND: Plain "N" = Some("1000"),
         "Connections admitted per second on this node; in a storm the others wait.";
+    MEMORY_BYTES: Plain "N" = None,
+        "Memory that this node may use. At 80 % of it nobody new is let in; who is there stays. Without it, what the \
+         container allows, or else what the machine has.";
     FROM: Secret "URI" = None,
         "The database that `switchboard import` copies, the old app's: `mongodb://…/database`. It is only read.";
     TRAIL_SECONDS: Plain "SECONDS" = Some("900"),

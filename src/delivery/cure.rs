@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::metrics::Metrics;
+use super::metrics::{Gap, Metrics};
 use super::registry::{Registry, SHARDS};
 use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, USERS_PER_QUESTION_MAX};
-use crate::model::{Activity, Kind, Standing, StoreTime, UserId};
+use crate::model::{Activity, Clock, Kind, Standing, StoreTime, UserId};
 use crate::store::{Since, Store, StoreClock, StoreError};
 
 /// A session that was whole at its user's last audit knows everything that the store took up to this long after it,
@@ -24,6 +24,7 @@ pub(super) struct Cure {
     store: Arc<dyn Store>,
     store_clock: Arc<StoreClock>,
     registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
 
@@ -32,17 +33,18 @@ impl Cure {
         store: Arc<dyn Store>,
         store_clock: Arc<StoreClock>,
         registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Self {
-        Self { store, store_clock, registry, metrics }
+        Self { store, store_clock, registry, clock, metrics }
     }
 
-    /// Asks about every connected user. Answers whether the store answered about all.
-    pub(super) async fn everybody(&self) -> bool {
+    /// Asks about every connected user, for this reason. Answers whether the store answered about all.
+    pub(super) async fn everybody(&self, why: Gap) -> bool {
         let began = Instant::now();
         let mut whole = true;
         for shard in 0..SHARDS {
-            whole &= self.shard(shard).await;
+            whole &= self.shard(shard, why).await;
         }
         self.metrics.cure_seconds.record(began.elapsed());
         whole
@@ -53,14 +55,17 @@ impl Cure {
         let pause = AUDIT_PERIOD / u32::try_from(SHARDS).unwrap_or(1);
         for shard in (0..SHARDS).cycle() {
             tokio::time::sleep(pause).await;
-            self.shard(shard).await;
+            self.shard(shard, Gap::Audit).await;
+            if shard + 1 == SHARDS {
+                self.metrics.audit_completed.set(self.clock.now().0 as f64 / 1_000.0);
+            }
         }
     }
 
-    async fn shard(&self, shard: usize) -> bool {
+    async fn shard(&self, shard: usize, why: Gap) -> bool {
         let mut whole = true;
         for users in self.registry.users(shard).chunks(USERS_PER_QUESTION_MAX) {
-            if let Err(error) = self.some(users).await {
+            if let Err(error) = self.some(users, why).await {
                 self.metrics.cure_failures.increment(1);
                 tracing::warn!(%error, "the store did not say where there was activity; it is asked again");
                 whole = false;
@@ -69,7 +74,7 @@ impl Cure {
         whole
     }
 
-    async fn some(&self, users: &[(UserId, StoreTime)]) -> Result<(), StoreError> {
+    async fn some(&self, users: &[(UserId, StoreTime)], why: Gap) -> Result<(), StoreError> {
         // Taken before the question, so that nothing falls between this answer and the next question.
         let asked_at = self.store_clock.now();
         let oldest = users.iter().map(|(_, audited)| *audited).min().unwrap_or(asked_at);
@@ -78,7 +83,7 @@ impl Cure {
         let mut since = Since { at: oldest.minus(AS_OF_MARGIN), after: None };
         loop {
             let active = self.store.active(&users, since, ACTIVITIES_MAX).await?;
-            active.iter().for_each(|activity| self.tell(&asked, activity));
+            active.iter().for_each(|activity| self.tell(&asked, activity, why));
             match active.last() {
                 Some(last) if active.len() == ACTIVITIES_MAX => {
                     since = Since { at: last.activity, after: Some(last.conversation.id) };
@@ -107,12 +112,13 @@ impl Cure {
         Ok(())
     }
 
-    fn tell(&self, asked: &HashSet<&UserId>, activity: &Activity) {
+    fn tell(&self, asked: &HashSet<&UserId>, activity: &Activity, why: Gap) {
         let group = activity.conversation.kind == Kind::Group;
         for member in activity.conversation.members.iter().filter(|member| asked.contains(member)) {
             self.registry.each_session(member, |outbox| {
                 if outbox.want(activity.conversation.id, activity.last_seq, group) {
                     self.metrics.found.increment(1);
+                    self.metrics.gap(why);
                 }
             });
         }

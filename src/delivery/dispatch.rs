@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::cure::Cure;
 use super::item::{Item, Notice, SharedMessage};
-use super::metrics::Metrics;
+use super::metrics::{Gap, Metrics};
 use super::outbox::Outbox;
 use super::position::Verdict;
 use super::registry::Registry;
@@ -53,6 +53,7 @@ pub(super) struct Desk {
 pub(super) async fn run(mut events: mpsc::Receiver<BusEvent>, desk: Desk, trust: watch::Sender<Trust>) {
     let mut doubts = 0;
     while let Some(event) = events.recv().await {
+        desk.metrics.events_waiting.set(events.len() as f64);
         match event {
             BusEvent::Message { user, payload } => desk.deliver(&user, &payload),
             BusEvent::Broadcast { payload } => desk.broadcast(&payload),
@@ -77,7 +78,7 @@ pub(super) async fn keep_cured(mut trust: watch::Receiver<Trust>, cure: Cure) {
     while trust.changed().await.is_ok() {
         loop {
             let asked_in = *trust.borrow_and_update();
-            let whole = cure.everybody().await;
+            let whole = cure.everybody(if asked_in == Trust::Away { Gap::Away } else { Gap::Doubt }).await;
             let again = !whole || asked_in == Trust::Away;
             if !again && !trust.has_changed().unwrap_or(false) {
                 break;
@@ -160,8 +161,10 @@ impl Desk {
             Verdict::Show => self.metrics.shown.increment(1),
             Verdict::Drop => self.metrics.dropped.increment(1),
             Verdict::Want => {
+                let is_full = outbox.is_full();
                 self.metrics.wanted.increment(1);
-                self.metrics.full.increment(u64::from(outbox.is_full()));
+                self.metrics.full.increment(u64::from(is_full));
+                self.metrics.gap(if is_full { Gap::Full } else { Gap::Hole });
             }
         });
     }

@@ -51,6 +51,17 @@ pub struct SharedMessage {
     forms: Forms,
 }
 
+/// How a message came to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the bus.
+    Bus,
+    /// From the store.
+    Store,
+    /// In the answer to who sent it.
+    Answer,
+}
+
 /// Another frame, for any number of sockets.
 #[derive(Debug)]
 pub struct Notice {
@@ -108,13 +119,13 @@ impl Notice {
 }
 
 impl Item {
-    /// When the message in it was accepted; none for other things.
+    /// When the message in it was accepted, and how it came here; none for other things.
     #[must_use]
-    pub fn accepted(&self) -> Option<Timestamp> {
+    pub fn accepted(&self) -> Option<(Timestamp, Way)> {
         match self {
-            Self::Message(shared) => Some(shared.message.at),
+            Self::Message(shared) => Some((shared.message.at, if shared.is_read { Way::Store } else { Way::Bus })),
             Self::Answer(frame) => match &**frame {
-                ServerFrame::Sent(sent) => Some(sent.message.at),
+                ServerFrame::Sent(sent) => Some((sent.message.at, Way::Answer)),
                 _ => None,
             },
             Self::Notice(_) => None,

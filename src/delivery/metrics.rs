@@ -14,6 +14,15 @@ pub(super) struct Metrics {
     pub(super) shown: Counter,
     pub(super) dropped: Counter,
     pub(super) wanted: Counter,
+    gaps: [Counter; Gap::ALL.len()],
+    /// Events of the bus that wait to be sorted.
+    pub(super) events_waiting: Gauge,
+    /// What waits in all outboxes, and in the fullest.
+    pub(super) outbox_frames: Gauge,
+    pub(super) outbox_bytes: Gauge,
+    pub(super) outbox_bytes_most: Gauge,
+    /// When the latest audit of everybody ended.
+    pub(super) audit_completed: Gauge,
     /// Of the wanted, those whose outbox had no room: its client reads too slowly.
     pub(super) full: Counter,
     pub(super) reads: Counter,
@@ -29,7 +38,41 @@ pub(super) struct Metrics {
     pub(super) presence_asks: Counter,
 }
 
+/// Why a session is found to miss something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// A later message came before it.
+    Hole,
+    /// Its outbox had no room when it came.
+    Full,
+    /// The store was asked after a doubt.
+    Doubt,
+    /// The store was asked because the bus was away.
+    Away,
+    /// The store was asked in case something was lost without a trace.
+    Audit,
+}
+
+impl Gap {
+    const ALL: [Self; 5] = [Self::Hole, Self::Full, Self::Doubt, Self::Away, Self::Audit];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hole => "hole",
+            Self::Full => "full",
+            Self::Doubt => "doubt",
+            Self::Away => "away",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 impl Metrics {
+    /// A session misses something.
+    pub(super) fn gap(&self, cause: Gap) {
+        self.gaps[cause as usize].increment(1);
+    }
+
     /// Registers them, so that each exists from the start.
     pub(super) fn new() -> Self {
         describe_gauge!("switchboard_sessions", "Authenticated sessions on this node");
@@ -65,6 +108,19 @@ impl Metrics {
             Unit::Seconds,
             "Time to ask the store about every connected user after a doubt"
         );
+        describe_counter!("switchboard_gaps_total", "Times that a session was found to miss something, by cause");
+        describe_gauge!(
+            "switchboard_bus_events_waiting",
+            "Events from the bus that wait to be sorted to their sessions"
+        );
+        describe_gauge!("switchboard_outbox_frames", "Frames that wait for sockets, in all outboxes");
+        describe_gauge!("switchboard_outbox_bytes", Unit::Bytes, "What they weigh");
+        describe_gauge!("switchboard_outbox_bytes_most", Unit::Bytes, "What the fullest outbox weighs");
+        describe_gauge!(
+            "switchboard_audit_completed_timestamp_seconds",
+            Unit::Seconds,
+            "When every user here had last been asked about once more, in seconds since 1970"
+        );
         let offers = |verdict: &'static str| counter!("switchboard_offers_total", "verdict" => verdict);
         let reads = |kind: &'static str| counter!("switchboard_repair_reads_total", "kind" => kind);
         Self {
@@ -74,6 +130,12 @@ impl Metrics {
             shown: offers("shown"),
             dropped: offers("dropped"),
             wanted: offers("wanted"),
+            gaps: Gap::ALL.map(|cause| counter!("switchboard_gaps_total", "cause" => cause.name())),
+            events_waiting: gauge!("switchboard_bus_events_waiting"),
+            outbox_frames: gauge!("switchboard_outbox_frames"),
+            outbox_bytes: gauge!("switchboard_outbox_bytes"),
+            outbox_bytes_most: gauge!("switchboard_outbox_bytes_most"),
+            audit_completed: gauge!("switchboard_audit_completed_timestamp_seconds"),
             full: counter!("switchboard_outbox_full_total"),
             reads: reads("own"),
             reads_shared: reads("shared"),

@@ -41,7 +41,7 @@ use crate::presence::{Leaving, Presence, PresenceEvent};
 use crate::store::{Memberships, StandingCache, Store, StoreClock};
 use crate::telemetry::{Traces, Trail};
 
-pub use item::{Item, Notice, SharedMessage};
+pub use item::{Item, Notice, SharedMessage, Way};
 pub use outbox::{Outbox, Start};
 pub use reader::Pull;
 
@@ -123,7 +123,7 @@ pub struct Delivery {
     reader: reader::Reader,
     visible: Arc<visible::Visible>,
     watchers: Arc<watchers::Watchers>,
-    _tasks: [AbortOnDropHandle<()>; 7],
+    _tasks: [AbortOnDropHandle<()>; 8],
 }
 
 impl Delivery {
@@ -147,7 +147,8 @@ impl Delivery {
             metrics: metrics.clone(),
         };
         let registry = Arc::new(registry::Registry::new(bus.clone(), metrics.clone()));
-        let cure = cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), metrics.clone());
+        let cure =
+            cure::Cure::new(store.clone(), store_clock.clone(), registry.clone(), clock.clone(), metrics.clone());
         let (questions, asked) = mpsc::channel(TRAIL_QUESTIONS_MAX);
         let desk = dispatch::Desk {
             registry: registry.clone(),
@@ -167,6 +168,7 @@ impl Delivery {
             tokio::spawn(dispatch::keep_cured(watched, cure.clone())),
             tokio::spawn(cure.audit()),
             tokio::spawn(registry.clone().sweep()),
+            tokio::spawn(registry.clone().weigh()),
             tokio::spawn(lookout.clone().herald(comings_and_goings)),
             tokio::spawn(lookout.ask()),
             tokio::spawn(trail::answer(asked, trail.clone(), nodes, bus.clone())),

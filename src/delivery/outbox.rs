@@ -28,6 +28,12 @@ pub struct Start {
     pub group: bool,
 }
 
+/// What waits in one outbox.
+pub(super) struct Weight {
+    pub(super) frames: usize,
+    pub(super) bytes: usize,
+}
+
 /// One session's frames and positions. Bounded: messages are queued up to [`OUTBOX_BYTES_MAX`] and beyond that only
 /// wanted; answers to requests are queued always, and the session bounds the requests.
 #[derive(Debug)]
@@ -195,6 +201,12 @@ impl Outbox {
             queue.frames = VecDeque::new();
         }
         Some(item)
+    }
+
+    /// What waits.
+    pub(super) fn weight(&self) -> Weight {
+        let queue = self.lock();
+        Weight { frames: queue.frames.len(), bytes: queue.bytes }
     }
 
     /// Whether frames wait.

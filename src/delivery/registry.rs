@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::bus::Bus;
-use crate::model::limits::UNSUBSCRIBE_DELAY;
+use crate::model::limits::{OUTBOX_LOOK_PERIOD, UNSUBSCRIBE_DELAY};
 use crate::model::{StoreTime, UserId};
 
 /// Users are spread over this many shards, so that a lock is short and an audit can take them one shard at a time.
@@ -143,6 +143,26 @@ impl Registry {
         }
     }
 
+    /// Looks what waits in all outboxes, a shard at a time, for ever.
+    pub(super) async fn weigh(self: Arc<Self>) {
+        loop {
+            let (mut frames, mut bytes, mut most) = (0_usize, 0_usize, 0_usize);
+            for shard in &self.shards {
+                sleep(OUTBOX_LOOK_PERIOD / u32::try_from(SHARDS).unwrap_or(1)).await;
+                // An agent has a place as the team, too.
+                for outbox in shard.outboxes(|seat, outbox| outbox.user() == seat) {
+                    let weight = outbox.weight();
+                    frames += weight.frames;
+                    bytes += weight.bytes;
+                    most = most.max(weight.bytes);
+                }
+            }
+            self.metrics.outbox_frames.set(frames as f64);
+            self.metrics.outbox_bytes.set(bytes as f64);
+            self.metrics.outbox_bytes_most.set(most as f64);
+        }
+    }
+
     fn shard(&self, user: &UserId) -> &Shard {
         let mut hasher = DefaultHasher::new();
         user.hash(&mut hasher);
@@ -159,6 +179,12 @@ enum Sessions {
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Entry>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outboxes(&self, which: impl Fn(&UserId, &Outbox) -> bool) -> Vec<Arc<Outbox>> {
+        let users = self.lock();
+        let of_users = users.iter().flat_map(|(user, entry)| entry.sessions.iter().map(move |outbox| (user, outbox)));
+        of_users.filter(|(user, outbox)| which(user, outbox)).map(|(_, outbox)| outbox.clone()).collect()
     }
 
     fn gone(&self) -> Vec<UserId> {

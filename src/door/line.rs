@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::guests::Unauthenticated;
-use super::listener::{House, Place};
+use super::listener::{Door, House, Place};
 use crate::model::limits::{CLOSE_WAIT, FAREWELL_BYTES_MAX};
 
 /// A connection, from accept to close. Whatever is counted while it is open is counted by what it owns.
@@ -25,18 +25,19 @@ pub(super) struct Line {
     guest: Option<Arc<Unauthenticated>>,
     farewell_bytes: u64,
     house: Arc<House>,
-    _place: Place,
+    place: Place,
 }
 
 impl Line {
     /// A connection on which HTTP is about to be spoken.
     pub(super) fn new(stream: TcpStream, house: Arc<House>, place: Place, stage: Arc<Stage>) -> Self {
         let patience = Patience::new(stage, house.settings.header_wait, house.settings.idle_wait);
-        Self { stream, patience: Some(Box::new(patience)), guest: None, farewell_bytes: 0, house, _place: place }
+        Self { stream, patience: Some(Box::new(patience)), guest: None, farewell_bytes: 0, house, place }
     }
 
     /// HTTP is over: from here on, whoever reads has their own patience. The guest stays until the line ends.
-    pub(super) fn upgraded(mut self, guest: Option<Arc<Unauthenticated>>) -> Self {
+    pub(super) fn upgraded(mut self, guest: Option<Arc<Unauthenticated>>, door: Door) -> Self {
+        self.place.move_to(door, &self.house.counts);
         self.patience = None;
         self.guest = guest;
         self

@@ -1,5 +1,6 @@
 //! Accepts connections and sees each of them through, whatever it does.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::budget::Budget;
+use super::files::Files;
 use super::guests::{Guests, Unauthenticated};
 use super::peer::is_trusted;
 use super::reception::Reception;
@@ -59,6 +61,36 @@ pub struct ListenerSettings {
     pub receive_buffer_bytes: u32,
     /// What each WebSocket may spend.
     pub budget: Budget,
+    /// What connections may take of the process's file descriptors. At the bound, accepting pauses.
+    pub files: Arc<Files>,
+    /// As what connections are counted that are no WebSocket.
+    pub door: Door,
+}
+
+/// The doors, as connections are counted by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// HTTP: REST, polling, the page, and who has not said yet what they want.
+    Http,
+    /// A WebSocket of the native protocol.
+    Native,
+    /// A WebSocket of Socket.IO.
+    SocketIo,
+    /// Operators.
+    Ops,
+}
+
+impl Door {
+    const ALL: [Self; 4] = [Self::Http, Self::Native, Self::SocketIo, Self::Ops];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Native => "native",
+            Self::SocketIo => "socketio",
+            Self::Ops => "ops",
+        }
+    }
 }
 
 impl Default for ListenerSettings {
@@ -77,6 +109,8 @@ impl Default for ListenerSettings {
             send_buffer_bytes: SEND_BUFFER_BYTES,
             receive_buffer_bytes: RECEIVE_BUFFER_BYTES,
             budget: Budget::default(),
+            files: Files::keeping(0),
+            door: Door::Http,
         }
     }
 }
@@ -141,7 +175,7 @@ pub(super) struct House {
 /// What is counted, for the metrics.
 #[derive(Debug)]
 pub(super) struct Counts {
-    open: Gauge,
+    open: [Gauge; Door::ALL.len()],
     accepted: Counter,
     accept_errors: Counter,
     house_full: Counter,
@@ -151,7 +185,10 @@ pub(super) struct Counts {
 
 impl Counts {
     fn new() -> Self {
-        describe_gauge!("switchboard_connections", "Connections that are open, operators' included");
+        describe_gauge!(
+            "switchboard_connections",
+            "Connections that are open, by door; http is REST, polling and the page"
+        );
         describe_counter!("switchboard_connections_accepted_total", "Connections that were accepted");
         describe_counter!(
             "switchboard_connections_turned_away_total",
@@ -161,7 +198,7 @@ impl Counts {
         describe_counter!("switchboard_websocket_pauses_total", "Pauses in reading a connection that sent too fast");
         let turned_away = |reason| counter!("switchboard_connections_turned_away_total", "reason" => reason);
         Self {
-            open: gauge!("switchboard_connections"),
+            open: Door::ALL.map(|door| gauge!("switchboard_connections", "door" => door.name())),
             accepted: counter!("switchboard_connections_accepted_total"),
             accept_errors: counter!("switchboard_accept_errors_total"),
             house_full: turned_away("connections"),
@@ -176,6 +213,15 @@ impl Counts {
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
     open: Gauge,
+}
+
+impl Place {
+    /// From now on it counts as one of this door.
+    pub(super) fn move_to(&mut self, door: Door, counts: &Counts) {
+        let there = counts.open[door as usize].clone();
+        there.increment(1.0);
+        std::mem::replace(&mut self.open, there).decrement(1.0);
+    }
 }
 
 impl Drop for Place {
@@ -196,20 +242,41 @@ impl House {
     }
 
     async fn accept_all(self: &Arc<Self>, listener: &TcpListener, router: &Router, exits: &Exits) {
-        let mut trouble = Trouble::default();
+        let files = &self.settings.files;
+        let mut warned = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    trouble = Trouble { warned: trouble.warned, ..Trouble::default() };
                     self.counts.accepted.increment(1);
+                    let is_last = files.is_last(&stream);
                     self.receive(stream, peer, router, exits);
+                    if is_last {
+                        let why = "the last file descriptor for connections is taken";
+                        self.wait_for_files(listener, &why, &mut warned).await;
+                    }
                 }
                 Err(error) if is_the_peers(&error) => debug!(%error, "a connection was gone before it was accepted"),
-                Err(error) => {
-                    self.counts.accept_errors.increment(1);
-                    sleep(trouble.pause(&error)).await;
-                }
+                Err(error) => self.wait_for_files(listener, &error, &mut warned).await,
             }
+        }
+    }
+
+    /// Accepting fails, or must not go on, for want of file descriptors: trying again at once would only burn the
+    /// processor. Pauses until there is one. Says so in the log, at most once a second.
+    async fn wait_for_files(&self, listener: &TcpListener, why: &(dyn Display + Sync), warned: &mut Option<Instant>) {
+        if warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
+            *warned = Some(Instant::now());
+            warn!(%why, "no connection is accepted; is the limit of open files (ulimit -n) too low?");
+        }
+        self.settings.files.set_short(true);
+        let mut pause = ACCEPT_PAUSE_MIN;
+        loop {
+            self.counts.accept_errors.increment(1);
+            sleep(pause).await;
+            if self.settings.files.is_there_one(listener) {
+                return;
+            }
+            pause = (2 * pause).min(ACCEPT_PAUSE_MAX);
         }
     }
 
@@ -231,8 +298,9 @@ impl House {
 
     fn take_place(&self) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        self.counts.open.increment(1.0);
-        Some(Place { _permit: permit, open: self.counts.open.clone() })
+        let open = self.counts.open[self.settings.door as usize].clone();
+        open.increment(1.0);
+        Some(Place { _permit: permit, open })
     }
 
     /// Counts the peer itself as a guest, unless it is a proxy of ours: then its requests are counted, each by itself.
@@ -277,24 +345,4 @@ pub(super) async fn farewell(line: &mut (impl AsyncReadExt + AsyncWriteExt + Unp
 fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// Accepting fails, most likely for want of file descriptors: trying again at once would only burn the processor.
-#[derive(Debug, Default)]
-struct Trouble {
-    pauses: u32,
-    warned: Option<Instant>,
-}
-
-impl Trouble {
-    /// How long to pause now. Says so in the log, at most once a second.
-    fn pause(&mut self, error: &io::Error) -> Duration {
-        let pause = ACCEPT_PAUSE_MIN.saturating_mul(1 << self.pauses.min(16)).min(ACCEPT_PAUSE_MAX);
-        self.pauses += 1;
-        if self.warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
-            self.warned = Some(Instant::now());
-            warn!(%error, ?pause, "cannot accept connections; is the limit of open files (ulimit -n) too low?");
-        }
-        pause
-    }
 }

@@ -10,6 +10,7 @@
 
 pub mod budget;
 pub mod engineio;
+pub mod files;
 pub mod guests;
 mod line;
 pub mod listener;

@@ -14,8 +14,9 @@ use futures_util::{Sink, Stream};
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_util::task::TaskTracker;
 
+use super::listener::Door;
 use super::origin::Origins;
-use super::refuse::refuse;
+use super::refuse::{close_after, refuse};
 use super::upgrade::Upgrade;
 use super::websocket::{Fault, Message, WebSocket};
 use crate::delivery::Item;
@@ -51,7 +52,10 @@ async fn connect(State(native): State<Native>, headers: HeaderMap, mut upgrade: 
         return refuse(StatusCode::BAD_REQUEST, &refusal);
     };
     let Native { services, sessions, .. } = native;
-    upgrade.on_upgrade(move |socket| sessions.track_future(serve(services, socket, encoding)))
+    if let Err(refusal) = services.admission.admit_stranger(&*services.chance) {
+        return close_after(refuse(StatusCode::SERVICE_UNAVAILABLE, &refusal));
+    }
+    upgrade.through(Door::Native).on_upgrade(move |socket| sessions.track_future(serve(services, socket, encoding)))
 }
 
 /// The encoding that both sides know. A client that names none speaks JSON.

@@ -21,6 +21,7 @@ use tracing::debug;
 
 use super::guests::Unauthenticated;
 use super::line::Line;
+use super::listener::Door;
 use super::refuse::{close_after, refuse};
 use super::websocket::WebSocket;
 use crate::model::{Code, Refusal};
@@ -34,6 +35,7 @@ pub struct Upgrade {
     chosen: Option<&'static str>,
     pending: OnUpgrade,
     guest: Option<Arc<Unauthenticated>>,
+    door: Door,
 }
 
 impl Upgrade {
@@ -50,6 +52,12 @@ impl Upgrade {
         self.chosen
     }
 
+    /// As what the WebSocket counts: as one of this door.
+    #[must_use]
+    pub fn through(self, door: Door) -> Self {
+        Self { door, ..self }
+    }
+
     /// Answers 101, and runs `use_socket` in a task of its own once the answer is sent. Should the client vanish before
     /// that, `use_socket` never runs. The caller gives up its `Unauthenticated` here: the socket holds it.
     #[must_use = "the connection is upgraded by returning this answer"]
@@ -58,10 +66,10 @@ impl Upgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let Self { accept_key, chosen, pending, guest, .. } = self;
+        let Self { accept_key, chosen, pending, guest, door, .. } = self;
         tokio::spawn(async move {
             // In a box that is gone afterwards: the task keeps room for the largest thing it ever waits for.
-            if let Some(socket) = Box::pin(open(pending, guest)).await {
+            if let Some(socket) = Box::pin(open(pending, guest, door)).await {
                 use_socket(socket).await;
             }
         });
@@ -78,13 +86,13 @@ impl Upgrade {
 
 /// The socket, with nothing left of HTTP: its buffer of 8 KiB is let go, and only what it held beyond the request is
 /// kept.
-async fn open(pending: OnUpgrade, guest: Option<Arc<Unauthenticated>>) -> Option<WebSocket> {
+async fn open(pending: OnUpgrade, guest: Option<Arc<Unauthenticated>>, door: Door) -> Option<WebSocket> {
     let upgraded = pending.await.inspect_err(|error| debug!(%error, "a client vanished during its upgrade")).ok()?;
     let Ok(parts) = upgraded.downcast::<TokioIo<Line>>() else {
         debug!("an upgrade on a connection that the listener did not accept");
         return None;
     };
-    let line = parts.io.into_inner().upgraded(guest);
+    let line = parts.io.into_inner().upgraded(guest, door);
     Some(WebSocket::new(line, &parts.read_buf).await)
 }
 
@@ -97,7 +105,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
         let offered = tokens(&parts.headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
         let pending = parts.extensions.remove::<OnUpgrade>().ok_or(UpgradeRefusal::NotPossible)?;
         let guest = parts.extensions.get().cloned();
-        Ok(Self { accept_key, offered, chosen: None, pending, guest })
+        Ok(Self { accept_key, offered, chosen: None, pending, guest, door: Door::Http })
     }
 }
 

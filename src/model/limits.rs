@@ -127,6 +127,8 @@ pub const BAD_FRAMES_MAX: u32 = 20;
 /// Bytes waiting for one socket. At the bound, messages are no longer queued: the session keeps its cursors only and
 /// reads them from the store as the socket drains.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Within this time it is looked once what waits in all outboxes, for the metrics.
+pub const OUTBOX_LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// Messages of one session that came before their turn, kept until the one before them comes. What finds no room is
 /// read from the store when it is its turn.
 pub const EARLY_BYTES_MAX: usize = 64 * 1024;
@@ -345,6 +347,26 @@ pub const RENEWAL_PERIOD: Duration = Duration::from_secs(60);
 pub const PUBLISH_BATCH_MAX: usize = 64;
 /// Batches of publications that Redis has not answered yet; beyond, publications stay in the queue.
 pub const PUBLISH_BATCHES_MAX: usize = 8;
+
+/// The share of the memory that it may use at which a node lets nobody new in; who is there stays.
+pub const MEMORY_SHARE_PERCENT: u64 = 80;
+/// How often a node looks how much memory it uses.
+pub const MEMORY_PERIOD: Duration = Duration::from_secs(1);
+/// When who was not let in for want of memory is told to come back, at the soonest; at the latest after twice as long.
+pub const MEMORY_RETRY: Duration = Duration::from_secs(5);
+/// File descriptors that are not given to clients, but kept for the store, for Redis and for operators (of few, a quarter).
+/// At the bound, accepting pauses until there are more, and the node is not ready.
+pub const FILES_KEPT: u64 = 64;
+
+/// How often a node publishes to itself, to know that it hears.
+pub const CANARY_PERIOD: Duration = Duration::from_secs(1);
+/// How long nothing at all may come back of that although Redis takes it; then the node is deaf, is not ready, and makes its
+/// subscription anew. With other messages still coming in, it may take [`REDIS_PONG_WAIT`].
+pub const CANARY_WAIT: Duration = Duration::from_secs(3);
+/// What a node remembers of what it said to itself; older ones count as lost.
+pub const CANARIES_MAX: usize = 16;
+/// The longest time between two attempts of a deaf node to make its subscription anew; it doubles up to here.
+pub const CANARY_REBUILD_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Open connections of one node, WebSockets included. Beyond, a connection is answered 503 and closed.
 pub const CONNECTIONS_MAX: usize = 65_536;

@@ -7,46 +7,89 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::bounds;
 use super::open::{open_bus, open_store, open_traces};
 use crate::auth::Verifier;
 use crate::bus::BusEvent;
 use crate::config::{Auth, BusKind, Config, Keys, Storage};
 use crate::model::{Chance, Clock, Policy, SystemChance, SystemClock, UserId};
+use crate::presence::redis::RedisPresence;
+use crate::presence::{Lease, Presence};
+use crate::redis::{Line, RedisSettings};
 
 /// How long a publication may take to come back.
 const ROUND_TRIP_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked whether a lease is there.
+const POLL: Duration = Duration::from_millis(10);
 
-/// What was found out about one part: a sentence, good or bad. Never a secret.
+/// What was found out about one part: a sentence. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Which part.
     pub part: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
     /// What there is to say.
-    pub outcome: Result<String, String>,
+    pub sentence: String,
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.outcome {
-            Ok(sentence) => write!(f, "{:<10} ok      {sentence}", self.part),
-            Err(sentence) => write!(f, "{:<10} FAILED  {sentence}", self.part),
+/// How a part was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Well,
+    /// A node would start, less safe than it could be.
+    Risky,
+    /// A node would not start, or not work.
+    Failed,
+}
+
+impl Finding {
+    pub(super) fn well(part: &'static str, sentence: impl Into<String>) -> Self {
+        Self { part, verdict: Verdict::Well, sentence: sentence.into() }
+    }
+
+    pub(super) fn risky(part: &'static str, sentence: impl Into<String>) -> Self {
+        Self { part, verdict: Verdict::Risky, sentence: sentence.into() }
+    }
+
+    fn of(part: &'static str, outcome: Result<String, String>) -> Self {
+        match outcome {
+            Ok(sentence) => Self::well(part, sentence),
+            Err(sentence) => Self { part, verdict: Verdict::Failed, sentence },
         }
     }
 }
 
-/// Looks at every part that the configuration names, also after one has failed. Takes at most about half a minute.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Well => "ok",
+            Verdict::Risky => "RISKY",
+            Verdict::Failed => "FAILED",
+        };
+        write!(f, "{:<11} {verdict:<7} {}", self.part, self.sentence)
+    }
+}
+
+/// Looks at every part that the configuration names, also after one has failed, and says how every bound is and which
+/// settings are risky. Takes at most about half a minute.
 pub async fn check(config: &Config) -> Vec<Finding> {
-    vec![
-        Finding { part: "store", outcome: check_store(&config.storage).await },
-        Finding { part: "bus", outcome: check_bus(&config.bus).await },
-        Finding { part: "keys", outcome: check_keys(&config.auth).await },
-        Finding { part: "policy", outcome: Ok(check_policy(config.policy)) },
-        Finding { part: "traces", outcome: check_traces(config).await },
-        Finding { part: "listen", outcome: check_address(config.listen).await },
-        Finding { part: "ops-listen", outcome: check_address(config.ops_listen).await },
-    ]
+    let mut findings = vec![
+        Finding::of("store", check_store(&config.storage).await),
+        Finding::of("bus", check_bus(&config.bus).await),
+        Finding::of("presence", check_presence(&config.bus).await),
+        Finding::of("keys", check_keys(&config.auth).await),
+        Finding::well("policy", check_policy(config.policy)),
+        Finding::of("traces", check_traces(config).await),
+        Finding::of("listen", check_address(config.listen).await),
+        Finding::of("ops-listen", check_address(config.ops_listen).await),
+    ];
+    findings.extend(bounds::bounds(config));
+    findings.extend(bounds::unsafe_settings(config));
+    findings
 }
 
 async fn check_store(storage: &Storage) -> Result<String, String> {
@@ -91,6 +134,29 @@ async fn check_bus(kind: &BusKind) -> Result<String, String> {
         Ok(true) => Ok(format!("Redis brought a publication back in {} ms", sent.elapsed().as_millis())),
         Ok(false) => Err("Redis cannot be used: the log says why".to_owned()),
         Err(_) => Err(format!("Redis answers, but a publication did not come back within {ROUND_TRIP_WAIT:?}")),
+    }
+}
+
+/// Presence wants scripts and keys of Redis, which a user of it may not be allowed.
+async fn check_presence(kind: &BusKind) -> Result<String, String> {
+    let BusKind::Redis { url } = kind else {
+        return Ok("in this process: there is one node".to_owned());
+    };
+    let settings = RedisSettings::parse(url.expose()).map_err(|error| error.to_string())?;
+    let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) = (Arc::new(SystemClock), Arc::new(SystemChance));
+    let line = Line::start(settings, chance.clone());
+    let (presence, _events) = RedisPresence::start(line, clock.clone(), chance, Duration::ZERO);
+    let asked = Instant::now();
+    let held = async {
+        while presence.lease() != Lease::Held {
+            sleep(POLL).await;
+        }
+    };
+    let held = timeout(ROUND_TRIP_WAIT, held).await;
+    presence.withdraw(clock.now()).await;
+    match held {
+        Ok(()) => Ok(format!("Redis gave a lease in {} ms", asked.elapsed().as_millis())),
+        Err(_) => Err(format!("Redis gave no lease within {ROUND_TRIP_WAIT:?}: may its user run scripts and write?")),
     }
 }
 

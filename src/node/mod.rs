@@ -1,5 +1,6 @@
 //! The composition root: the only place that names implementations, and the life of a node from start to drain.
 
+mod bounds;
 mod check;
 mod health;
 mod import;
@@ -23,7 +24,7 @@ use crate::bus::{Bus, BusEvent, Nodes};
 use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
 use crate::door::engineio::{self, BusCarrier, EngineIo, Relay};
-use crate::door::listener::{ListenerSettings, serve};
+use crate::door::listener::{Door, ListenerSettings, serve};
 use crate::door::native::{self, Native};
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
@@ -33,9 +34,9 @@ use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
-use crate::telemetry::{Recorder, Traces, Trail};
+use crate::telemetry::{Memory, Recorder, Traces, Trail};
 
-pub use check::{Finding, check};
+pub use check::{Finding, Verdict, check};
 pub use health::health;
 pub use import::import;
 pub use open::{StartError, open, settings};
@@ -72,6 +73,8 @@ pub struct Parts {
     pub traces: Traces,
     /// What the operator calls this node.
     pub label: Option<String>,
+    /// How much memory this node may use.
+    pub memory: Arc<Memory>,
 }
 
 /// How a node behaves.
@@ -112,6 +115,7 @@ pub struct Settings {
 /// A running node.
 pub struct Node {
     address: SocketAddr,
+    ops_address: SocketAddr,
     leaving: CancellationToken,
     stop_accepting: CancellationToken,
     drain_sessions: CancellationToken,
@@ -130,20 +134,20 @@ impl Node {
     /// Puts a node together and starts it on `listener`; operators are answered on `ops_listener`.
     ///
     /// # Errors
-    /// If the store does not answer, or the listener has no address.
+    /// If the store does not answer, or a listener has no address.
     pub async fn start(
         parts: Parts,
         settings: Settings,
         listener: TcpListener,
         ops_listener: TcpListener,
     ) -> Result<Self, StartError> {
-        let address = listener.local_addr()?;
+        let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
         let leaving = CancellationToken::new();
         let (stop_accepting, drain_sessions) = (CancellationToken::new(), CancellationToken::new());
         let sessions = TaskTracker::new();
 
         let Parts { store, bus, events, presence, comings_and_goings, verifier, minter, clock, chance, .. } = parts;
-        let (recorder, traces, label) = (parts.recorder, parts.traces, parts.label);
+        let (recorder, memory, traces, label) = (parts.recorder, parts.memory, parts.traces, parts.label);
         let nodes = Arc::new(Nodes::new(NodeId(chance.bits()), label));
         let node = nodes.own();
         let trail = Arc::new(Trail::new(settings.trail, clock.clone()));
@@ -187,7 +191,7 @@ impl Node {
             verifier: verifier.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
-            admission: Admission::new(settings.admissions_per_second),
+            admission: Admission::new(settings.admissions_per_second, memory.clone()),
             sends: settings.sends,
             service_sends: settings.service_sends,
             finds: finds.clone(),
@@ -227,6 +231,7 @@ impl Node {
             chance,
             settings: settings.engine,
             sessions: polled,
+            memory: memory.clone(),
             relay: Some(relay),
             origins: origins.clone(),
             tasks: sessions.clone(),
@@ -257,12 +262,16 @@ impl Node {
             keeping.push(tokio::spawn(freeing.free_the_away(settings.claim_away)));
         }
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
-        let ops = ops::routes(ops::Ops { recorder, store, leaving: leaving.clone() });
-        keeping.push(tokio::spawn(serve(ops_listener, ops, ListenerSettings::default(), CancellationToken::new())));
+        keeping.push(tokio::spawn(memory.clone().keep()));
+        let (presence_of_ops, files) = (presence.clone(), settings.listener.files.clone());
+        let ops = ops::Ops { recorder, store, bus, presence: presence_of_ops, memory, files, leaving: leaving.clone() };
+        let as_operators = ListenerSettings { door: Door::Ops, ..ListenerSettings::default() };
+        keeping.push(tokio::spawn(serve(ops_listener, ops::routes(ops), as_operators, CancellationToken::new())));
         let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
         let _keeping = keeping.into_iter().map(AbortOnDropHandle::new).collect();
         Ok(Self {
             address,
+            ops_address,
             leaving,
             stop_accepting,
             drain_sessions,
@@ -282,6 +291,12 @@ impl Node {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where operators ask.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops_address
     }
 
     /// Leaves without losing anything: not ready any more → the load balancer's notice → no new connections → every

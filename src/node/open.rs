@@ -11,9 +11,11 @@ use crate::bus::{Bus, BusEvent};
 use crate::config::{BusKind, Config, Storage};
 use crate::door::budget::Budget;
 use crate::door::engineio;
+use crate::door::files::Files;
 use crate::door::listener::ListenerSettings;
 use crate::door::origin::Origins;
 use crate::door::profile::{self, Manner, Profile};
+use crate::model::limits::FILES_KEPT;
 use crate::model::{Chance, Clock, SystemChance, SystemClock};
 use crate::presence::local::LocalWorld;
 use crate::presence::redis::RedisPresence;
@@ -23,7 +25,7 @@ use crate::session::Rate;
 use crate::store::Archive;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::mongo::{MongoOptions, MongoStore};
-use crate::telemetry::{Recorder, Traces};
+use crate::telemetry::{Memory, Recorder, Traces};
 
 /// Why a node does not start: one sentence for its operator. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,7 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
     let minter = config.auth.development_logins().then(|| Minter::open(&config.auth, &*chance)).transpose();
     let minter = minter.map_err(StartError::of)?.map(Arc::new);
     let (traces, label) = (open_traces(config, &chance)?, config.node_label.clone());
+    let memory = Memory::of(config.rates.memory_bytes);
     Ok(Parts {
         store,
         bus,
@@ -67,6 +70,7 @@ pub async fn open(config: &Config, recorder: Option<Recorder>) -> Result<Parts, 
         recorder,
         traces,
         label,
+        memory,
     })
 }
 
@@ -161,6 +165,7 @@ pub fn settings(config: &Config) -> Settings {
             guests_per_address_max: rates.unauthenticated_per_address,
             trusted_proxies: config.trusted_proxies.clone(),
             budget,
+            files: Files::keeping(FILES_KEPT),
             ..ListenerSettings::default()
         },
         origins: Origins::new(config.allowed_origins.clone()),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::Desk;
-use super::{Leaving, Presence, PresenceEvent};
+use super::{Lease, Leaving, Presence, PresenceEvent};
 use crate::model::limits::{PRESENCE_BATCH_USERS_MAX, PRESENCE_EVENTS_MAX};
 use crate::model::{Clock, Timestamp, UserId, Whereabouts};
 
@@ -93,6 +93,10 @@ impl Presence for LocalPresence {
 
     async fn withdraw(&self, at: Timestamp) {
         self.desk.close(at);
+    }
+
+    fn lease(&self) -> Lease {
+        Lease::Held
     }
 }
 

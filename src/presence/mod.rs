@@ -52,6 +52,16 @@ pub enum Leaving {
     Vanished,
 }
 
+/// What vouches for the users of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// It holds, or none is needed.
+    Held,
+    /// There is none, or it was not renewed in time: other nodes take the users here for offline, or say that they do not
+    /// know.
+    Missing,
+}
+
 /// The port.
 #[async_trait]
 pub trait Presence: Send + Sync + 'static {
@@ -71,4 +81,7 @@ pub trait Presence: Send + Sync + 'static {
     /// wall-clock time. Whoever enters later is not found. Takes at most
     /// [`REDIS_COMMAND_WAIT`](crate::model::limits::REDIS_COMMAND_WAIT).
     async fn withdraw(&self, at: Timestamp);
+
+    /// Whether this node's lease holds.
+    fn lease(&self) -> Lease;
 }

@@ -1,7 +1,7 @@
-//! How many sessions a node lets begin in a second. After a restart everybody comes back at once, and each beginning asks
+//! Who is let in: nobody new while memory is short, and otherwise how many sessions may begin in a second. After a restart everybody comes back at once, and each beginning asks
 //! the store what was missed: in a storm they wait for their turn, and when too many wait, they are sent away for a while.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Histogram, Unit, describe_histogram, histogram};
@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::model::limits::ADMISSION_WAIT;
 use crate::model::{Chance, Code, Refusal};
+use crate::telemetry::Memory;
 
 /// What a node that had rest admits at once, as the time in which it would admit as many at its rate.
 const BURST: Duration = Duration::from_secs(1);
@@ -21,27 +22,38 @@ pub struct Admission {
     interval: Duration,
     next: Mutex<Instant>,
     waited: Histogram,
+    memory: Arc<Memory>,
 }
 
 impl Admission {
     /// Turns for so many a second (0 counts as 1), and for as many at once after a rest.
     #[must_use]
-    pub fn new(per_second: u32) -> Self {
+    pub fn new(per_second: u32, memory: Arc<Memory>) -> Self {
         let name = "switchboard_admission_wait_seconds";
         describe_histogram!(name, Unit::Seconds, "Time that sessions waited until they were let in");
         Self {
             interval: Duration::from_secs(1) / per_second.max(1),
             next: Mutex::new(Instant::now()),
             waited: histogram!(name),
+            memory,
         }
+    }
+
+    /// Lets a connection in of somebody who has not said who they are.
+    ///
+    /// # Errors
+    /// While memory is short.
+    pub fn admit_stranger(&self, chance: &dyn Chance) -> Result<(), Refusal> {
+        self.memory.admit(chance)
     }
 
     /// Waits for a turn, at most [`ADMISSION_WAIT`]. Whoever stops waiting leaves their turn unused.
     ///
     /// # Errors
-    /// At once, if the turn would come later than that. When to come back is left to chance within as long again, so that
+    /// At once, while memory is short, or if the turn would come later than that. When to come back is left to chance within as long again, so that
     /// those who are refused together do not come back together.
     pub async fn admit(&self, chance: &dyn Chance) -> Result<(), Refusal> {
+        self.memory.admit(chance)?;
         let Some(wait) = self.take_turn() else {
             let share = f64::from((chance.bits() >> 32) as u32) / f64::from(u32::MAX);
             let message = "too many connections begin at once";
@@ -70,8 +82,6 @@ impl Admission {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::task::JoinSet;
     use tokio::time::advance;
 
@@ -102,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_storm_is_let_in_at_the_rate_and_what_would_wait_too_long_is_refused() {
-        let admission = Arc::new(Admission::new(10));
+        let admission = Arc::new(Admission::new(10, Memory::boundless()));
         let waits = storm(&admission, 100).await;
         assert!(waits[..10].iter().all(|wait| *wait == Some(Duration::ZERO)), "a burst: {waits:?}");
         let in_turn = 10 * ADMISSION_WAIT.as_secs() as usize;
@@ -114,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_refused_take_no_turns_and_a_rest_fills_the_burst_again() {
-        let admission = Arc::new(Admission::new(10));
+        let admission = Arc::new(Admission::new(10, Memory::boundless()));
         let waited = storm(&admission, 1_000).await.into_iter().flatten().max().unwrap();
         assert_eq!(waited, ADMISSION_WAIT);
         assert_eq!(storm(&admission, 1).await, [Some(Duration::from_millis(100))]);
@@ -129,7 +139,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_says_when_to_come_back_and_spreads_it() {
         for (bits, retry_after) in [(0, ADMISSION_WAIT), (u64::MAX, 2 * ADMISSION_WAIT)] {
-            let admission = Admission::new(1);
+            let admission = Admission::new(1, Memory::boundless());
             for _ in 0..=ADMISSION_WAIT.as_secs() {
                 admission.take_turn().unwrap();
             }

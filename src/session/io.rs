@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Gone, Incoming, Metrics, Outward, Socket};
 use crate::delivery::Outbox;
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 use crate::telemetry::Delivering;
 
 /// What came of waiting for the socket.
@@ -33,12 +33,22 @@ pub(super) struct Writer {
     blocked: bool,
     /// Traced messages that were written and may not be flushed: nearly always none.
     delivering: Vec<Delivering>,
+    /// When the session began: what was accepted before was not late, but awaited its reader.
+    began: Timestamp,
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(began: Timestamp) -> Self {
         let now = Instant::now();
-        Self { ping: false, unflushed: false, progressed: now, moved: now, blocked: false, delivering: Vec::new() }
+        Self {
+            ping: false,
+            unflushed: false,
+            progressed: now,
+            moved: now,
+            blocked: false,
+            delivering: Vec::new(),
+            began,
+        }
     }
 
     /// Waits until something comes in (if `reading`), or everything that waits is written. Frames are drained together
@@ -89,9 +99,9 @@ impl Writer {
             let outward = if std::mem::take(&mut self.ping) {
                 Outward::Ping
             } else if let Some(item) = outbox.pop() {
-                if let Some(accepted) = item.accepted() {
+                if let Some((accepted, way)) = item.accepted() {
                     let now = clock.now();
-                    metrics.written(accepted, now);
+                    metrics.written((accepted, way), self.began, now);
                     item.written(now);
                 }
                 self.delivering.extend(item.delivering());

@@ -91,13 +91,13 @@ impl Live {
     pub(super) fn new(services: Arc<Services>, greeted: Greeted) -> Self {
         let Greeted { identity, seat } = greeted;
         let outbox = seat.outbox().clone();
-        let now = Instant::now();
+        let (now, began) = (Instant::now(), services.clock.now());
         let sends = if identity.role == Role::Service { services.service_sends } else { services.sends };
         Self {
             sends: Bucket::full(sends, now),
             blocks: Bucket::full(BLOCKS, now),
             watches: Bucket::full(WATCHES, now),
-            expires: now + until(identity.expires, services.clock.now()) + EXPIRY_LEEWAY,
+            expires: now + until(identity.expires, began) + EXPIRY_LEEWAY,
             services,
             identity: Arc::new(identity),
             outbox,
@@ -110,7 +110,7 @@ impl Live {
             pull: None,
             standing: Reading::default(),
             snapshot: None,
-            writer: Writer::new(),
+            writer: Writer::new(began),
             heard: now,
             pinged: None,
             door_pings: false,

@@ -79,7 +79,13 @@ pub trait Socket: Unpin + Send {
     fn start_send(&mut self, outward: Outward) -> Result<(), Gone>;
     /// How strangers are treated.
     fn manners(&self) -> Manners {
-        Manners { hello_wait: HELLO_WAIT, hears_out: false, starts_live: false, pings_itself: false }
+        Manners {
+            hello_wait: HELLO_WAIT,
+            hears_out: false,
+            starts_live: false,
+            pings_itself: false,
+            entrance: Entrance::Native,
+        }
     }
     /// The peer has shown a token that counts: it may now send more, and is no longer a stranger.
     fn authenticated(&mut self, _identity: &Identity) {}
@@ -114,6 +120,34 @@ pub struct Manners {
     /// Whether the door itself asks its peer for signs of life, about every
     /// [`PING_AFTER`](crate::model::limits::PING_AFTER), and ends the connection where none comes.
     pub pings_itself: bool,
+    /// As whose its handshakes are counted.
+    pub entrance: Entrance,
+}
+
+/// The doors through which sessions come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entrance {
+    /// The native protocol.
+    Native,
+    /// Socket.IO over a WebSocket.
+    SocketIo,
+    /// Socket.IO over polling.
+    Polling,
+}
+
+impl Entrance {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Native, Self::SocketIo, Self::Polling];
+
+    /// As a metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::SocketIo => "socketio",
+            Self::Polling => "polling",
+        }
+    }
 }
 
 /// What every session of a node uses.
@@ -147,7 +181,9 @@ pub struct Services {
 /// Lives a connection's whole life. Answers how the door is to close the connection; nothing if it is lost already.
 pub async fn run<S: Socket>(services: &Arc<Services>, socket: &mut S) -> Option<Close> {
     // Boxed apart, so that a session that lives for days does not keep the room that its greeting needed.
-    let ending = match Box::pin(greeting::greet(services, socket)).await {
+    let greeted = Box::pin(greeting::greet(services, socket)).await;
+    services.metrics.shook_hands(socket.manners().entrance, greeted.as_ref().err());
+    let ending = match greeted {
         Ok(greeted) => live::Live::new(services.clone(), greeted).run(socket).await,
         Err(ending) => ending,
     };

@@ -56,7 +56,7 @@ impl Process {
             // The directory that is being read is itself one of them.
             self.files.set(open.count().saturating_sub(1) as f64);
         }
-        if let Some(most) = fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(files_max) {
+        if let Some(most) = files_max() {
             self.files_max.set(most as f64);
         }
         let runtime = Handle::current().metrics();
@@ -86,7 +86,10 @@ fn boot_seconds(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
-fn files_max(limits: &str) -> Option<u64> {
+/// How many files and sockets this process may hold open.
+#[must_use]
+pub fn files_max() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 
@@ -107,6 +110,6 @@ mod tests {
         let stat = Stat::parse(&fs::read_to_string("/proc/self/stat").unwrap()).unwrap();
         assert!((1_000_000..1 << 40).contains(&(stat.resident_pages * PAGE_BYTES)), "{stat:?}");
         assert!(boot_seconds(&fs::read_to_string("/proc/stat").unwrap()).unwrap() > 1_000_000_000);
-        assert!(files_max(&fs::read_to_string("/proc/self/limits").unwrap()).unwrap() >= 256);
+        assert!(files_max().unwrap() >= 256);
     }
 }

@@ -108,10 +108,8 @@ async fn people_find_each_other_make_a_group_block_and_are_banned() {
     let until = SystemClock.now().0 / 1_000 + 3_600;
     tokens.insert("bob", signed(&json!({ "sub": "bob", "email": "bob@example.com", "exp": until })));
     tokens.insert("sue", token_as("sue", Role::Admin));
-    let with = [
-        ("NODES", format!("{},{}", here.port, there.port)),
-        ("TOKENS", serde_json::to_string(&tokens).unwrap()),
-    ];
+    let with =
+        [("NODES", format!("{},{}", here.port, there.port)), ("TOKENS", serde_json::to_string(&tokens).unwrap())];
     let played = play("people.mjs", &with).await;
     assert!(played.is_ok(), "{}\n{}", played.unwrap_err(), there.process.log());
 }

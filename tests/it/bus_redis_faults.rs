@@ -1,9 +1,11 @@
 //! The bus over Redis while Redis, or the way to it, fails. What is lost is told, and nobody has to do anything.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::bus::{BusEvent, Cause};
+use switchboard::bus::{Bus, BusEvent, Cause, Hearing};
+use switchboard::model::limits::CANARY_WAIT;
 use tokio::time::{Instant, timeout};
 
 use crate::bus_contract::{Node, user};
@@ -345,4 +347,92 @@ async fn a_cluster_of_which_one_master_is_killed() {
     for name in &names {
         two.reaches(&mut one, name).await;
     }
+}
+
+impl Node {
+    /// Waits until this node hears as it should.
+    async fn comes_to_hear(&self, hearing: Hearing) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.bus.hearing() != hearing {
+            assert!(Instant::now() < deadline, "it is {:?}, not {hearing:?}", self.bus.hearing());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_nothing_published_comes_is_made_anew() {
+    let redis = Redis::start().await;
+    let proxy = Chaos::before_redis(redis.port()).await;
+    let (mut one, two) = (Node::behind(&proxy).await, Node::on_redis(&redis.url()).await);
+    one.subscribe("ann").await;
+    two.publish("ann", "before").await;
+    one.hears_this("ann", "before").await;
+    // Pings are answered, subscriptions are confirmed, publications are taken: only nothing comes any more.
+    let every_message = proxy.swallow_messages("", 1_000_000);
+    one.comes_to_hear(Hearing::Deaf).await;
+    one.goes_away().await;
+    assert!(every_message.left() < 1_000_000, "nothing was swallowed: the test tests nothing");
+    proxy.heal().await;
+    assert_eq!(one.comes_back().await, Cause::Reconnected);
+    one.comes_to_hear(Hearing::Well).await;
+    two.publish("ann", "after").await;
+    one.hears_this("ann", "after").await;
+    assert_eq!(two.bus.hearing(), Hearing::Well);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_only_the_server_forgot_is_made_anew_though_others_are_heard() {
+    let redis = Redis::start().await;
+    let proxy = Chaos::before_redis(redis.port()).await;
+    let (mut one, two) = (Node::behind(&proxy).await, Node::on_redis(&redis.url()).await);
+    one.subscribe("ann").await;
+    let _own = proxy.swallow_messages("switchboard:c:", 1_000_000);
+    let deadline = Instant::now() + PATIENCE;
+    let mut heard = 0;
+    while one.bus.hearing() == Hearing::Well {
+        two.publish("ann", "still").await;
+        match one.event().await {
+            BusEvent::Message { .. } => heard += 1,
+            BusEvent::Away => break,
+            other => panic!("{other:?}"),
+        }
+        assert!(Instant::now() < deadline, "it believes to hear itself");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // A connection that brings other things is given the time that Redis may take for a ping.
+    assert!(heard > 50, "given up after {heard} messages");
+    proxy.heal().await;
+    one.comes_to_hear(Hearing::Well).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_redis_away_a_node_is_not_deaf() {
+    let redis = Redis::start().await;
+    let proxy = Chaos::before_redis(redis.port()).await;
+    let mut one = Node::behind(&proxy).await;
+    one.subscribe("ann").await;
+    one.comes_to_hear(Hearing::Well).await;
+    let until = |then: Instant, bus: Arc<dyn Bus>| async move {
+        while Instant::now() < then {
+            assert_ne!(bus.hearing(), Hearing::Deaf);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // A silent partition, one that is told, and a Redis that freezes, each for longer than deafness takes to be found.
+    proxy.stall().await;
+    until(Instant::now() + 2 * CANARY_WAIT, one.bus.clone()).await;
+    assert_eq!(one.bus.hearing(), Hearing::Away);
+    proxy.refuse().await;
+    until(Instant::now() + 2 * CANARY_WAIT, one.bus.clone()).await;
+    assert_eq!(one.bus.hearing(), Hearing::Away);
+    proxy.heal().await;
+    one.goes_away().await;
+    one.comes_back().await;
+    redis.stop();
+    until(Instant::now() + 2 * CANARY_WAIT, one.bus.clone()).await;
+    assert_eq!(one.bus.hearing(), Hearing::Away);
+    redis.cont();
+    until(Instant::now() + CANARY_WAIT, one.bus.clone()).await;
+    one.comes_to_hear(Hearing::Well).await;
 }

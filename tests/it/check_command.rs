@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use switchboard::config::{SETTINGS, Setting};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -19,14 +20,87 @@ async fn check(home: &Path, settings: &[(&str, &str)]) -> (Option<i32>, String) 
     (run.status.code(), String::from_utf8(run.stdout).unwrap())
 }
 
-/// What it says of each part: `ok` or `FAILED`.
+/// What it says of each part: `ok` or `FAILED`; without what it says of bounds and settings.
 fn verdicts(said: &str) -> Vec<(&str, &str)> {
     let words = said.lines().map(|line| line.split_whitespace());
-    words.map(|mut words| (words.next().unwrap(), words.next().unwrap())).collect()
+    let all: Vec<(&str, &str)> = words.map(|mut words| (words.next().unwrap(), words.next().unwrap())).collect();
+    assert_eq!(all[PARTS..].iter().find(|(_, verdict)| *verdict == "FAILED"), None, "a bound does not fail: {said}");
+    all[..PARTS].to_vec()
 }
 
-const ALL_WELL: [(&str, &str); 6] =
-    [("store", "ok"), ("bus", "ok"), ("keys", "ok"), ("policy", "ok"), ("listen", "ok"), ("ops-listen", "ok")];
+/// What it says that is risky.
+fn risks(said: &str) -> Vec<&str> {
+    said.lines().filter_map(|line| line.split_once(" RISKY ").map(|(_, sentence)| sentence.trim())).collect()
+}
+
+const PARTS: usize = 8;
+const ALL_WELL: [(&str, &str); PARTS] = [
+    ("store", "ok"),
+    ("bus", "ok"),
+    ("presence", "ok"),
+    ("keys", "ok"),
+    ("policy", "ok"),
+    ("traces", "ok"),
+    ("listen", "ok"),
+    ("ops-listen", "ok"),
+];
+
+#[tokio::test]
+async fn every_bound_is_said_with_its_figure_and_its_variable() {
+    let home = tempfile::tempdir().unwrap();
+    let bounds: Vec<&Setting> = SETTINGS.iter().filter(|setting| ["N", "SECONDS"].contains(&setting.hint)).collect();
+    assert!(bounds.len() > 10, "the settings were not found");
+    // Figures of which none is another's.
+    let figures: Vec<(String, String)> =
+        bounds.iter().zip(20_011..).map(|(setting, figure)| (setting.variable(), figure.to_string())).collect();
+    let small = |(name, figure): &(String, String)| match name.as_str() {
+        "SWITCHBOARD_MEMORY_BYTES" => (name.clone(), (777 * 1024 * 1024_u64 * 5 / 4).to_string()),
+        "SWITCHBOARD_PRESENCE_GRACE_SECONDS" => (name.clone(), "271".to_owned()),
+        "SWITCHBOARD_DRAIN_SECONDS" => (name.clone(), "2711".to_owned()),
+        _ => (name.clone(), figure.clone()),
+    };
+    let figures: Vec<(String, String)> = figures.iter().map(small).collect();
+    let settings: Vec<(&str, &str)> = figures.iter().map(|(name, figure)| (name.as_str(), figure.as_str())).collect();
+    let (code, said) = check(home.path(), &settings).await;
+    assert_eq!(code, Some(0), "{said}");
+    for (name, figure) in &figures {
+        let figure = if name == "SWITCHBOARD_MEMORY_BYTES" { "777 MiB" } else { figure };
+        let line = said.lines().find(|line| line.contains(&format!("({name})")));
+        assert!(line.is_some_and(|line| line.contains(figure)), "nothing says {figure} of {name}:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_risky_is_said_and_nothing_else_is() {
+    let home = tempfile::tempdir().unwrap();
+    let safe = [
+        ("SWITCHBOARD_JWT_SECRET", SECRET),
+        ("SWITCHBOARD_JWT_AUDIENCE", "chat"),
+        ("SWITCHBOARD_CONNECTIONS_MAX", "100"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "10.0.0.0/8,fd00::/48"),
+        ("SWITCHBOARD_ALLOWED_ORIGINS", "https://chat.example.com,http://localhost:8080"),
+    ];
+    let (_, said) = check(home.path(), &safe).await;
+    assert_eq!(risks(&said), Vec::<&str>::new(), "{said}");
+    assert!(said.contains("settings    ok "), "{said}");
+    for (name, value, expected) in [
+        ("SWITCHBOARD_CONNECTIONS_MAX", "10000000", "SWITCHBOARD_CONNECTIONS_MAX"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0", "SWITCHBOARD_TRUSTED_PROXIES: 0.0.0.0/0 is wide"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "::/0", "SWITCHBOARD_TRUSTED_PROXIES: ::/0 is wide"),
+        ("SWITCHBOARD_ALLOWED_ORIGINS", "http://chat.example.com", "http://chat.example.com is not https"),
+        ("SWITCHBOARD_OPS_LISTEN", "0.0.0.0:0", "whoever reaches 0.0.0.0:0 is answered"),
+        ("SWITCHBOARD_DRAIN_SECONDS", "0", "clients are cut off at once"),
+    ] {
+        let (code, said) = check(home.path(), &[&safe[..], &[(name, value)]].concat()).await;
+        let found = risks(&said);
+        assert!(found.len() == 1 && found[0].contains(expected), "{name}={value}: {said}");
+        assert_eq!(code, Some(0), "a node would start: {said}");
+    }
+    let (_, said) = check(home.path(), &[]).await;
+    assert!(risks(&said).iter().any(|risk| risk.contains("may be anybody")), "{said}");
+    let (_, said) = check(home.path(), &[("SWITCHBOARD_JWT_SECRET", SECRET)]).await;
+    assert!(risks(&said).iter().any(|risk| risk.contains("SWITCHBOARD_JWT_AUDIENCE")), "{said}");
+}
 
 #[tokio::test]
 async fn one_node_by_itself_is_found_well_and_an_address_in_use_is_said() {
@@ -45,7 +119,7 @@ async fn a_directory_that_cannot_be_used_and_a_foreign_address_fail() {
     let settings = [("SWITCHBOARD_JWT_SECRET", SECRET), ("SWITCHBOARD_OPS_LISTEN", "192.0.2.1:9464")];
     let (code, said) = check(home.path(), &settings).await;
     let mut expected = ALL_WELL;
-    (expected[0].1, expected[5].1) = ("FAILED", "FAILED");
+    (expected[0].1, expected[7].1) = ("FAILED", "FAILED");
     assert_eq!((code, verdicts(&said)), (Some(1), expected.to_vec()), "{said}");
     assert!(said.contains("open: anybody writes to anybody"), "{said}");
 }
@@ -70,7 +144,7 @@ async fn a_cluster_is_found_well_and_without_its_servers_it_is_not() {
     mongo.kill(0);
     let (code, said) = check(home.path(), &settings).await;
     let mut expected = ALL_WELL;
-    (expected[0].1, expected[1].1) = ("FAILED", "FAILED");
+    (expected[0].1, expected[1].1, expected[2].1) = ("FAILED", "FAILED", "FAILED");
     assert_eq!((code, verdicts(&said)), (Some(1), expected.to_vec()), "{said}");
 }
 

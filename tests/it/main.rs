@@ -29,6 +29,8 @@ mod migration;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod presence;
@@ -42,6 +44,8 @@ mod presence_redis_faults;
 mod promises_measure;
 #[cfg(test)]
 mod protocol_doc;
+#[cfg(test)]
+mod readiness;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use switchboard::bus::{Bus, BusEvent, Cause};
+use switchboard::bus::{Bus, BusEvent, Cause, Hearing};
 use switchboard::model::limits::BUS_EVENTS_MAX;
 use switchboard::model::{NodeId, UserId};
 use tokio::sync::mpsc;
@@ -280,5 +280,9 @@ impl Bus for SimBus {
 
     async fn listen(&self, _node: NodeId) -> mpsc::Receiver<Bytes> {
         mpsc::channel(1).1
+    }
+
+    fn hearing(&self) -> Hearing {
+        if self.state() == State::Up { Hearing::Well } else { Hearing::Away }
     }
 }

@@ -11,7 +11,7 @@ use switchboard::model::{Clock, NodeId, Policy, Timestamp, UserId};
 use switchboard::presence::local::LocalWorld;
 use switchboard::session::{self, Admission, Paces, Rate, Services};
 use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
-use switchboard::telemetry::{Traces, Trail};
+use switchboard::telemetry::{Memory, Traces, Trail};
 use switchboard::wire::Encoding;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -208,7 +208,7 @@ impl World {
             verifier: Arc::new(tokens::verifier()),
             clock,
             chance: dice,
-            admission: Admission::new(1_000_000),
+            admission: Admission::new(1_000_000, Memory::boundless()),
             sends: Rate { per_second: self.sky.climate.clients.rate, burst: 2.0 * self.sky.climate.clients.rate },
             service_sends: Rate { per_second: 1.0, burst: 1.0 },
             finds: Arc::new(Paces::new(Rate { per_second: 1.0, burst: 1.0 })),

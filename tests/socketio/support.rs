@@ -11,6 +11,7 @@ use switchboard::door::engineio::{BusCarrier, Carrier, EngineIo, Layer, Relay, S
 use switchboard::door::listener::{ListenerSettings, serve};
 use switchboard::door::origin::Origins;
 use switchboard::model::{Chance, NodeId, SystemChance};
+use switchboard::telemetry::Memory;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -100,6 +101,7 @@ impl Server {
             settings,
             sessions: Arc::clone(sessions),
             origins: Arc::clone(&origins),
+            memory: Memory::boundless(),
             tasks: TaskTracker::new(),
             layer,
             relay: relay.clone(),

@@ -7,6 +7,8 @@ use crate::model::NodeId;
 const USER: &str = "switchboard:u:";
 /// What the name of every node's channel begins with.
 const NODE: &str = "switchboard:n:";
+/// What the name of the channel begins with on which a node hears itself.
+const CANARY: &str = "switchboard:c:";
 /// The name of the channel that every node hears.
 const EVERYONE: &str = "switchboard:all";
 
@@ -15,6 +17,7 @@ pub(super) fn name(channel: &Channel) -> String {
     match channel {
         Channel::User(user) => format!("{USER}{user}"),
         Channel::Node(node) => format!("{NODE}{node}"),
+        Channel::Canary(node) => format!("{CANARY}{node}"),
         Channel::Everyone => EVERYONE.to_owned(),
     }
 }
@@ -27,9 +30,14 @@ pub(super) fn parse(name: &str) -> Option<Channel> {
     if name == EVERYONE {
         return Some(Channel::Everyone);
     }
-    let digits = name.strip_prefix(NODE)?;
+    let canary = name.strip_prefix(CANARY).and_then(node).map(Channel::Canary);
+    canary.or_else(|| name.strip_prefix(NODE).and_then(node).map(Channel::Node))
+}
+
+/// The node of this name, spelt as we spell it.
+fn node(digits: &str) -> Option<NodeId> {
     let node = u64::from_str_radix(digits, 16).map(NodeId).ok()?;
-    (node.to_string() == digits).then_some(Channel::Node(node))
+    (node.to_string() == digits).then_some(node)
 }
 
 #[cfg(test)]
@@ -42,7 +50,9 @@ mod tests {
         assert_eq!(name(&ann), "switchboard:u:ann|1@x");
         assert_eq!(name(&node), "switchboard:n:0000000000000abc");
         assert_eq!(name(&Channel::Everyone), "switchboard:all");
-        for channel in [ann, node, Channel::Everyone] {
+        let canary = Channel::Canary(NodeId(0xabc));
+        assert_eq!(name(&canary), "switchboard:c:0000000000000abc");
+        for channel in [ann, node, canary, Channel::Everyone] {
             assert_eq!(parse(&name(&channel)), Some(channel));
         }
         let others = [

@@ -1,5 +1,6 @@
 //! The bus over Redis publish and subscribe: one channel for each user and for each node, sharded on a cluster.
 
+mod canary;
 mod channel;
 mod publisher;
 mod roll;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::canary::Canary;
 use self::publisher::Publisher;
 use self::roll::Roll;
 use self::subscriber::Subscriber;
@@ -21,7 +23,7 @@ use self::wire::Publication;
 use super::channel::Channel;
 use super::metrics::BusMetrics;
 use super::outlet::Outlet;
-use super::{Bus, BusEvent};
+use super::{Bus, BusEvent, Hearing};
 use crate::model::limits::{PUBLICATIONS_MAX, PUBLISH_WAIT, REDIS_BACKLOG_MAX, REDIS_START_WAIT};
 use crate::model::{Chance, NodeId, UserId};
 use crate::redis::{Dialer, Line, RedisSettings};
@@ -32,7 +34,8 @@ pub struct RedisBus {
     roll: Arc<Roll>,
     outlet: Outlet,
     metrics: BusMetrics,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    canary: Arc<Canary>,
+    _tasks: [AbortOnDropHandle<()>; 3],
 }
 
 impl RedisBus {
@@ -46,6 +49,7 @@ impl RedisBus {
         let metrics = BusMetrics::new();
         let (outlet, events) = Outlet::new(metrics.clone());
         let roll = Arc::new(Roll::new(metrics.subscriptions.clone()));
+        let itself = NodeId(chance.bits());
         let mut dialer = Dialer::new(settings.clone(), chance, REDIS_BACKLOG_MAX);
         let both_up = async { tokio::join!(dialer.dial(), line.up()).0 };
         let first = timeout(REDIS_START_WAIT, both_up).await.ok();
@@ -55,16 +59,22 @@ impl RedisBus {
             tracing::warn!(redis = %settings, "starting without Redis; until it answers, other nodes are not heard");
             outlet.away();
         }
-        let heard = roll.enter(&Channel::Everyone);
-        let subscriber = Subscriber::new(Arc::clone(&roll), outlet.clone()).run(first, dialer);
+        let heard = [Channel::Everyone, Channel::Canary(itself)].map(|channel| roll.enter(&channel));
+        let canary = Arc::new(Canary::new(itself, line.clone(), Arc::clone(&roll)));
+        let subscriber =
+            Subscriber::new(Arc::clone(&roll), outlet.clone(), Arc::clone(&canary), metrics.epochs.clone());
+        let subscriber = subscriber.run(first, dialer);
         let (queue, publications) = mpsc::channel(PUBLICATIONS_MAX);
         let publisher = Publisher::new(line, Arc::clone(&roll), outlet.clone(), metrics.clone());
-        let tasks = [tokio::spawn(subscriber), tokio::spawn(publisher.run(publications))];
-        let bus = Self { queue, roll, outlet, metrics, _tasks: tasks.map(AbortOnDropHandle::new) };
-        if let Some(heard) = heard {
-            // Without an answer the bus is about to be away, which it then tells.
-            drop(timeout(REDIS_START_WAIT, heard).await);
-        }
+        // Without an answer the bus is about to be away, which it then tells.
+        let in_force = futures_util::future::join_all(heard.into_iter().flatten());
+        let tasks = [
+            tokio::spawn(subscriber),
+            tokio::spawn(publisher.run(publications)),
+            tokio::spawn(Arc::clone(&canary).fly()),
+        ];
+        let bus = Self { queue, roll, outlet, metrics, canary, _tasks: tasks.map(AbortOnDropHandle::new) };
+        drop(timeout(REDIS_START_WAIT, in_force).await);
         (bus, events)
     }
 }
@@ -113,5 +123,13 @@ impl Bus for RedisBus {
         let frames = self.outlet.listen();
         self.enter(&Channel::Node(node)).await;
         frames
+    }
+
+    fn hearing(&self) -> Hearing {
+        match self.canary.is_deaf() {
+            true => Hearing::Deaf,
+            false if self.outlet.is_away() => Hearing::Away,
+            false => Hearing::Well,
+        }
     }
 }

@@ -45,6 +45,8 @@ impl Publisher {
                     if count == 0 {
                         return;
                     }
+                    self.metrics.waiting.set(queue.len() as f64);
+                    self.metrics.batch.record(count as f64);
                     let batch = std::mem::replace(&mut batch, Vec::with_capacity(PUBLISH_BATCH_MAX));
                     match self.line.session() {
                         None => self.drop_away(&batch),

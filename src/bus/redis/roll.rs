@@ -213,6 +213,11 @@ impl Known<'_> {
         self.0.entries.get(channel).is_some_and(|entry| entry.standing != Standing::Left)
     }
 
+    /// Whether the subscription to the channel is in force.
+    pub(super) fn hears(&self, channel: &Channel) -> bool {
+        self.0.entries.get(channel).is_some_and(|entry| entry.standing == Standing::InForce)
+    }
+
     /// Whether this node subscribes to the channel and the server is not known to have heard of it.
     pub(super) fn misses(&self, channel: &Channel) -> bool {
         self.0.entries.get(channel).is_some_and(|entry| entry.standing == Standing::Asked)

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use fred::interfaces::EventInterface;
 use fred::types::Message;
-use metrics::Histogram;
+use metrics::{Counter, Histogram};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::canary::Canary;
 use super::roll::{Batch, Roll};
-use super::wire;
+use super::wire::{self, Publication};
 use crate::bus::Cause;
 use crate::bus::channel::Channel;
 use crate::bus::outlet::Outlet;
@@ -20,15 +21,17 @@ use crate::redis::{Dialer, Lost, Session};
 pub(super) struct Subscriber {
     roll: Arc<Roll>,
     outlet: Outlet,
+    canary: Arc<Canary>,
     latency: Histogram,
+    epochs: Counter,
     /// Who answered on the latest connection.
     identity: Option<String>,
 }
 
 impl Subscriber {
-    pub(super) fn new(roll: Arc<Roll>, outlet: Outlet) -> Self {
+    pub(super) fn new(roll: Arc<Roll>, outlet: Outlet, canary: Arc<Canary>, epochs: Counter) -> Self {
         let latency = metrics::histogram!("switchboard_redis_ping_seconds", "line" => "subscriber");
-        Self { roll, outlet, latency, identity: None }
+        Self { roll, outlet, canary, latency, epochs, identity: None }
     }
 
     /// Serves `first`, if there is one, and then one session after the other.
@@ -45,10 +48,12 @@ impl Subscriber {
                     session
                 }
             };
+            self.epochs.increment(1);
             self.identity = Some(session.identity().to_owned());
             let lost = tokio::select! {
                 lost = session.watch(&self.latency) => lost,
                 lost = self.serve(&session, cause) => lost,
+                () = self.canary.finds_it_deaf() => session.end_because("nothing that is published comes back on it"),
             };
             tracing::warn!(%lost, "lost the subscriber connection to Redis; until it is back, other nodes are not heard");
             self.roll.hang_up();
@@ -77,8 +82,11 @@ impl Subscriber {
             match messages.recv().await {
                 Ok(message) => {
                     session.heard();
-                    if let Some(publication) = wire::received(message) {
-                        self.outlet.hand_over(publication.channel, publication.payload);
+                    self.canary.overhears();
+                    match wire::received(message) {
+                        Some(Publication { channel: Channel::Canary(_), payload }) => self.canary.returns(&payload),
+                        Some(publication) => self.outlet.hand_over(publication.channel, publication.payload),
+                        None => {}
                     }
                 }
                 Err(broadcast::error::RecvError::Lagged(messages)) => self.outlet.lagged(messages),
@@ -92,16 +100,15 @@ impl Subscriber {
     async fn keep_subscribed(&self, session: &Session, cause: Option<Cause>) -> Lost {
         let kept = async {
             self.subscribe_to_all(session).await?;
-            if let Some(cause) = cause {
-                tracing::info!(cause = cause.name(), "the subscriber connection to Redis is back");
-                self.outlet.doubt(cause);
-            }
+            let mut owed = cause;
             let mut renewal = Renewal::starting();
             let mut known = session.identity().to_owned();
             let mut slots = interval(REDIS_IDENTITY_PERIOD);
             slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    // A connection that was made because the one before was deaf must show first that it is not.
+                    () = self.canary.hears(), if owed.is_some() => self.is_back(owed.take()),
                     () = self.roll.rung() => self.follow_roll(session).await?,
                     () = sleep_until(renewal.due) => self.renew(session, &mut renewal).await?,
                     _ = slots.tick(), if session.is_clustered() => self.follow_slots(session, &mut known).await?,
@@ -111,6 +118,13 @@ impl Subscriber {
         match kept.await {
             Ok(never) => never,
             Err(lost) => lost,
+        }
+    }
+
+    fn is_back(&self, cause: Option<Cause>) {
+        if let Some(cause) = cause {
+            tracing::info!(cause = cause.name(), "the subscriber connection to Redis is back");
+            self.outlet.doubt(cause);
         }
     }
 

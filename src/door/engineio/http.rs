@@ -19,11 +19,14 @@ use super::polling::Polled;
 use super::relay::{Done, Relay};
 use super::{EngineSocket, Layer, Opening, Sessions, Settings, bridge, cors, probe};
 use crate::door::guests::Unauthenticated;
+use crate::door::listener::Door;
 use crate::door::origin::Origins;
 use crate::door::peer::ClientAddress;
+use crate::door::refuse::refuse;
 use crate::door::upgrade::{Upgrade, UpgradeRefusal};
 use crate::door::websocket::{Message, WebSocket};
-use crate::model::{Chance, NodeId};
+use crate::model::{Chance, NodeId, Refusal};
+use crate::telemetry::Memory;
 use crate::wire::engineio::{Handshake, Query, Refused, Sid, Transport};
 use crate::wire::relay::{Ask, Via};
 
@@ -38,6 +41,8 @@ pub struct EngineIo {
     pub settings: Settings,
     /// The polled ones.
     pub sessions: Arc<Sessions>,
+    /// There must be some for a new one.
+    pub memory: Arc<Memory>,
     /// Pages that may connect.
     pub origins: Arc<Origins>,
     /// Where the tasks of sessions are counted, so that a drain can wait for them.
@@ -73,6 +78,8 @@ enum No {
     Upgrade(UpgradeRefusal),
     /// Its body is too long.
     TooLong,
+    /// There is no room for a new session.
+    Full(Refusal),
 }
 
 impl From<Refused> for No {
@@ -90,6 +97,7 @@ impl No {
             }
             Self::Upgrade(refusal) => refusal.into_response(),
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+            Self::Full(refusal) => refuse(StatusCode::SERVICE_UNAVAILABLE, &refusal),
         }
     }
 }
@@ -127,6 +135,7 @@ impl EngineIo {
         if !query.is_version_4 {
             return Err(Refused::UnsupportedVersion.into());
         }
+        self.memory.admit(&*self.chance).map_err(No::Full)?;
         match query.transport {
             Transport::Polling => self.open_polling(parts),
             Transport::WebSocket => self.open_websocket(parts).await,
@@ -233,7 +242,8 @@ impl EngineIo {
 
 /// The WebSocket that the request asks for.
 async fn upgrade(parts: &mut Parts) -> Result<Upgrade, No> {
-    Upgrade::from_request_parts(parts, &()).await.map_err(|refusal| match refusal {
+    let upgrade = Upgrade::from_request_parts(parts, &()).await.map(|upgrade| upgrade.through(Door::SocketIo));
+    upgrade.map_err(|refusal| match refusal {
         UpgradeRefusal::NotAsked => Refused::BadRequest.into(),
         UpgradeRefusal::NotGet => Refused::BadMethod.into(),
         refusal => No::Upgrade(refusal),

@@ -70,6 +70,12 @@ impl EngineSocket {
         self.sid
     }
 
+    /// Whether it is polled as yet.
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        matches!(self.carrier, Carrier::Polling(_))
+    }
+
     /// The next thing that comes in. After `Gone` or `Broken` it is not called again.
     pub fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {

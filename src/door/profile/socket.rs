@@ -25,7 +25,7 @@ use crate::door::socketio::Connection;
 use crate::door::websocket::Fault as Broken;
 use crate::model::limits::{FRAME_BYTES_MAX, REPLIES_MAX, SOCKETIO_HELLO_WAIT};
 use crate::model::{ClientKey, Identity, Refusal, StoreTime};
-use crate::session::{Gone, Incoming, Manners, Outward, Socket};
+use crate::session::{Entrance, Gone, Incoming, Manners, Outward, Socket};
 use crate::wire::client::Hello;
 use crate::wire::socketio::{MAIN, disconnect};
 use crate::wire::{ClientFrame, Close};
@@ -192,7 +192,13 @@ impl ChatSocket {
 
 impl Socket for ChatSocket {
     fn manners(&self) -> Manners {
-        Manners { hello_wait: SOCKETIO_HELLO_WAIT, hears_out: true, starts_live: true, pings_itself: true }
+        Manners {
+            hello_wait: SOCKETIO_HELLO_WAIT,
+            hears_out: true,
+            starts_live: true,
+            pings_itself: true,
+            entrance: if self.engine.is_polled() { Entrance::Polling } else { Entrance::SocketIo },
+        }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::post::Post;
 use self::registrar::{Registrar, Withdrawal};
 use super::desk::Desk;
-use super::{Leaving, Presence, PresenceEvent};
+use super::{Lease, Leaving, Presence, PresenceEvent};
 use crate::model::limits::{PRESENCE_EVENTS_MAX, REDIS_COMMAND_WAIT};
 use crate::model::{Chance, Clock, Timestamp, UserId, Whereabouts};
 use crate::redis::Line;
@@ -76,5 +76,9 @@ impl Presence for RedisPresence {
             // Late or not at all, the lease ends by itself.
             drop(timeout(REDIS_COMMAND_WAIT, withdrawn).await);
         }
+    }
+
+    fn lease(&self) -> Lease {
+        if self.post.is_vouched_for() { Lease::Held } else { Lease::Missing }
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::model::NodeId;
-use crate::model::limits::PRESENCE_DOUBT;
+use crate::model::limits::{PRESENCE_DOUBT, PRESENCE_LEASE};
 use crate::presence::desk::Desk;
 use crate::redis::{Line, Session};
 
@@ -22,6 +22,8 @@ pub(super) struct Post {
 struct State {
     /// As what this node is registered, and on which connection.
     registered: Option<(NodeId, Arc<Session>)>,
+    /// When its lease was last renewed.
+    renewed: Option<Instant>,
     /// Until when nobody may be called gone.
     doubt: Option<Instant>,
 }
@@ -38,6 +40,17 @@ impl Post {
 
     pub(super) fn set_registered(&self, registered: Option<(NodeId, Arc<Session>)>) {
         self.state().registered = registered;
+    }
+
+    /// The lease was renewed; asked for at this time.
+    pub(super) fn set_renewed(&self, at: Instant) {
+        self.state().renewed = Some(at);
+    }
+
+    /// Whether this node is registered under a lease that holds.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        let state = self.state();
+        state.registered.is_some() && state.renewed.is_some_and(|at| at.elapsed() < PRESENCE_LEASE)
     }
 
     /// Something was lost: until others had time to notice and to register again, nobody is called gone.

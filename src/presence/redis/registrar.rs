@@ -162,7 +162,7 @@ impl Registrar {
             }
         }
         let former = self.former.replace(own);
-        let asked_at = self.clock.now();
+        let asked_at = (self.clock.now(), Instant::now());
         let leases = scripts::beat(session, own, Beat::Begin { former }).await?;
         {
             let mut ledger = desk.ledger();
@@ -226,7 +226,7 @@ impl Registrar {
     }
 
     async fn renew(&mut self, session: &Session, own: NodeId) -> Result<Option<&'static str>, Error> {
-        let asked_at = self.clock.now();
+        let asked_at = (self.clock.now(), Instant::now());
         let leases = scripts::beat(session, own, Beat::Renew(PRESENCE_LEASE)).await?;
         if !leases.held {
             return Ok(Some("the lease"));
@@ -244,8 +244,9 @@ impl Registrar {
         Ok(None)
     }
 
-    fn renewed(&self, asked_at: Timestamp) {
-        self.post.desk.metrics.renewed.set(asked_at.0 as f64 / 1_000.0);
+    fn renewed(&self, (at, asked_at): (Timestamp, Instant)) {
+        self.post.desk.metrics.renewed.set(at.0 as f64 / 1_000.0);
+        self.post.set_renewed(asked_at);
     }
 
     /// Somebody's lease began or ended: everybody who is watched is asked about. The dead are swept up after, unless

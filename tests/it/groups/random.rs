@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use switchboard::bus::Bus;
 use switchboard::bus::local::LocalHub;
+use switchboard::bus::{Bus, Hearing};
 use switchboard::model::{NodeId, UserId};
 use tokio::sync::mpsc;
 
@@ -57,6 +57,9 @@ impl<B: Bus> Bus for Lossy<B> {
     }
     async fn listen(&self, node: NodeId) -> mpsc::Receiver<Bytes> {
         self.bus.listen(node).await
+    }
+    fn hearing(&self) -> Hearing {
+        self.bus.hearing()
     }
 }
 

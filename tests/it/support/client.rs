@@ -31,10 +31,15 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and says nothing.
     pub(crate) async fn silent(address: SocketAddr) -> Self {
+        Self::let_in(address).await.expect("a WebSocket")
+    }
+
+    /// The same where it may be refused.
+    pub(crate) async fn let_in(address: SocketAddr) -> Option<Self> {
         let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "switchboard.v1.json".parse().unwrap());
-        let (stream, _) = connect_async(request).await.unwrap();
-        Self { stream, as_of: String::new(), shown: BTreeMap::new() }
+        let (stream, _) = connect_async(request).await.ok()?;
+        Some(Self { stream, as_of: String::new(), shown: BTreeMap::new() })
     }
 
     /// Connects as `user`, for the first time.

@@ -26,7 +26,7 @@ use switchboard::session::Rate;
 use switchboard::store::Store;
 use switchboard::store::embedded::EmbeddedStore;
 use switchboard::store::mongo::{MongoOptions, MongoStore};
-use switchboard::telemetry::Traces;
+use switchboard::telemetry::{Memory, Traces};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
@@ -241,6 +241,7 @@ async fn start(
         recorder: None,
         traces,
         label: None,
+        memory: Memory::boundless(),
     };
     let settings = Settings {
         listener: ListenerSettings::default(),

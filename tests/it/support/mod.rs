@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod dealer;
+pub(crate) mod ops;
 pub(crate) mod page;
 pub(crate) mod ports;
 pub(crate) mod process;
