@@ -29,6 +29,8 @@ mod migration;
 #[cfg(test)]
 mod native_door;
 #[cfg(test)]
+mod old_envelopes;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod page;

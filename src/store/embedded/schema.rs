@@ -12,8 +12,14 @@ use super::row::{natural, signed};
 use super::{addresses, erasure, standings};
 use crate::model::{Chance, Generation, StoreTime};
 
-/// The schema that this version writes. A file of a newer one is refused, one of an older one is upgraded.
+/// The schema that this version makes, which the file's `user_version` says: one of an older one is upgraded. What it adds
+/// is additive: tables and columns that an older program neither reads nor misses, and that this one does without where an
+/// older one has written meanwhile.
 const VERSION: i64 = 2;
+
+/// The oldest schema whose programs may use what this one makes, which `meta` says: raised, to [`VERSION`], only by a change
+/// that is not additive. Older programs then refuse the file.
+const OLDEST: i64 = 2;
 
 /// Marks the file as ours, for `file` and for us: "SWBD".
 const APPLICATION: i64 = 0x5357_4244;
@@ -174,13 +180,21 @@ pub(super) fn open(place: &Place, chance: &dyn Chance) -> Result<(Connection, Me
     if fresh {
         create(&mut connection, chance).map_err(unusable)?;
     }
-    let found = integer(&connection, "SELECT schema FROM meta").map_err(unusable)?;
-    if found > VERSION {
-        return Err(OpenError::Newer { file: place.file().to_owned(), found, known: VERSION });
+    let oldest = integer(&connection, "SELECT schema FROM meta").map_err(unusable)?;
+    if oldest > VERSION {
+        return Err(OpenError::Newer { file: place.file().to_owned(), found: oldest, known: VERSION });
     }
-    if found < VERSION {
-        upgrade(&mut connection, found).map_err(unusable)?;
-        tracing::info!(from = found, to = VERSION, "the store's file was upgraded");
+    // Before there was a difference, only `meta` said it.
+    let made = integer(&connection, "PRAGMA user_version").map_err(unusable)?.max(oldest);
+    if made < VERSION {
+        upgrade(&mut connection, made).map_err(unusable)?;
+        tracing::info!(from = made, to = VERSION, "the store's file was upgraded");
+    } else if made > VERSION {
+        tracing::info!(
+            made,
+            known = VERSION,
+            "a newer version has added to the store's file; this one leaves that alone"
+        );
     }
     // What a crash left in the log goes into the file and to the disk before anybody reads it: after a failed fsync,
     // the log that was just read may exist in memory only. Without room for that, reads still go on.
@@ -238,8 +252,9 @@ fn create(connection: &mut Connection, chance: &dyn Chance) -> rusqlite::Result<
     add(&creation, 1)?;
     creation.execute(
         "INSERT INTO meta (one, schema, generation, clock) VALUES (1, ?1, ?2, 0)",
-        (VERSION, chance.bits().cast_signed()),
+        (OLDEST, chance.bits().cast_signed()),
     )?;
+    creation.pragma_update(None, "user_version", VERSION)?;
     creation.pragma_update(None, "application_id", APPLICATION)?;
     creation.commit()
 }
@@ -248,7 +263,8 @@ fn create(connection: &mut Connection, chance: &dyn Chance) -> rusqlite::Result<
 fn upgrade(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     add(&upgrade, found)?;
-    upgrade.execute("UPDATE meta SET schema = ?1", [VERSION])?;
+    upgrade.execute("UPDATE meta SET schema = max(schema, ?1)", [OLDEST])?;
+    upgrade.pragma_update(None, "user_version", VERSION)?;
     upgrade.commit()
 }
 

@@ -79,10 +79,13 @@ pub enum ConnectError {
     )]
     NoMajority,
     /// The schema is from the future.
-    #[error("the store has schema version {found}, but this binary knows versions up to {known}: run a newer one")]
+    #[error(
+        "the store needs schema version {needed}, but this binary knows versions up to {known}: a newer one has changed \
+         what is in it; run that, or restore a back-up"
+    )]
     Newer {
-        /// The version in the store.
-        found: i32,
+        /// The version that the store needs at least.
+        needed: i32,
         /// The highest version known here.
         known: i32,
     },

@@ -92,7 +92,7 @@ impl MongoStore {
 #[async_trait]
 impl Store for MongoStore {
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        let (database, generation) = (self.database.clone(), self.generation);
+        let database = self.database.clone();
         let now = self
             .runner
             .run(Operation::Now, move |session| {
@@ -102,16 +102,17 @@ impl Store for MongoStore {
                     // So whatever carries an earlier time is visible to every later read, even if the set was without
                     // a majority in between.
                     let meta = schema::meta(&database, session).await?;
-                    let is_same = meta.is_some_and(|meta| meta.check() == Ok(generation));
-                    Ok((is_same, hello.get_datetime("localTime").copied().unwrap_or(DateTime::MIN)))
+                    let found = meta.map(schema::Meta::check);
+                    Ok((found, hello.get_datetime("localTime").copied().unwrap_or(DateTime::MIN)))
                 }
                 .boxed()
             })
             .await
             .map_err(Failure::into_error)?;
         match now {
-            (true, now) => Ok(StoreTime(document::millis(now))),
-            (false, _) => Err(StoreError::Broken("another history was put in its place: restart this node".to_owned())),
+            (Some(Ok(generation)), now) if generation == self.generation => Ok(StoreTime(document::millis(now))),
+            (Some(Err(newer)), _) => Err(StoreError::Broken(newer.to_string())),
+            _ => Err(StoreError::Broken("another history was put in its place: restart this node".to_owned())),
         }
     }
 

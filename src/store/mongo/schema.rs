@@ -46,9 +46,13 @@ pub(super) const DESK_INDEX: &str = "desk";
 /// The index over the talks that somebody sees to, by that agent and their activity.
 pub(super) const HOLDER_INDEX: &str = "holder";
 
-/// The version of all this. A store of a later version is refused, one of an earlier one is raised to it: the documents
-/// of an earlier one are still what they were. A node of an earlier version that is running then stops being ready.
+/// The version of all this, as this program makes it. What it adds to what an earlier one made is additive: collections,
+/// indexes and fields that an earlier node neither reads nor misses, and that a node of this version does without where an
+/// earlier one has written.
 const VERSION: i32 = 2;
+/// The oldest version whose nodes may use what this one makes: raised, to [`VERSION`], only by a change that is not additive.
+/// Then nodes of earlier versions stop being ready.
+const OLDEST: i32 = 2;
 /// The document of `meta` that says which history this is.
 const STORE: &str = "store";
 /// What the ids of the other documents of `meta` begin with: names under which all nodes agreed on something.
@@ -56,20 +60,20 @@ pub(super) const AGREED: &str = "agreed:";
 /// "A collection of that name exists."
 const NAMESPACE_EXISTS: i32 = 48;
 
-/// What is in `meta`.
+/// What is in `meta`. What `version` says was called so before there was a difference: which version one must at least be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Meta {
     generation: i64,
-    version: i32,
+    oldest: i32,
     /// It is being made of a back-up, and is not a store yet.
     restoring: bool,
 }
 
 impl Meta {
-    /// The generation, unless the store was made by a later version, or is not whole yet.
+    /// The generation, unless only later versions may use the store, or it is not whole yet.
     pub(super) fn check(self) -> std::result::Result<Generation, ConnectError> {
-        if self.version > VERSION {
-            return Err(ConnectError::Newer { found: self.version, known: VERSION });
+        if self.oldest > VERSION {
+            return Err(ConnectError::Newer { needed: self.oldest, known: VERSION });
         }
         if self.restoring {
             return Err(ConnectError::Unfinished);
@@ -81,7 +85,7 @@ impl Meta {
         let field = |_| Error::custom("the document in `meta` lacks a field");
         Ok(Self {
             generation: document.get_i64("generation").map_err(field)?,
-            version: document.get_i32("version").map_err(field)?,
+            oldest: document.get_i32("version").map_err(field)?,
             restoring: document.get_bool("restoring").unwrap_or_default(),
         })
     }
@@ -126,10 +130,10 @@ pub(super) async fn create(
     create_index(database, session, DEPARTURES, departed).await?;
     let address = doc! { "key": { "a": 1 }, "name": ADDRESS_INDEX };
     create_index(database, session, ADDRESSES, address).await?;
-    let new = doc! { "$setOnInsert": { "generation": generation.0.cast_signed(), "version": VERSION } };
+    let new = doc! { "$setOnInsert": { "generation": generation.0.cast_signed(), "version": OLDEST } };
     let meta = database.collection::<Document>(META);
     meta.update_one(doc! { "_id": STORE }, new).upsert(true).session(&mut *session).await?;
-    let raise = doc! { "$max": { "version": VERSION } };
+    let raise = doc! { "$max": { "version": OLDEST, "made_by": VERSION } };
     let meta = meta
         .find_one_and_update(doc! { "_id": STORE }, raise)
         .return_document(ReturnDocument::After)

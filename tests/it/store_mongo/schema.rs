@@ -54,12 +54,40 @@ async fn what_is_missing_is_made_and_what_is_there_is_kept() {
 }
 
 #[tokio::test]
-async fn a_schema_of_a_later_version_is_refused_and_left_alone() {
+async fn a_store_that_only_later_versions_may_use_is_refused_and_left_alone() {
     let own = own("later").await;
-    let meta = doc! { "_id": "store", "generation": 7_i64, "version": 99 };
+    let meta = doc! { "_id": "store", "generation": 7_i64, "version": 99, "made_by": 101 };
     own.database.collection("meta").insert_one(meta).await.unwrap();
-    assert_eq!(refusal(&own.uri).await, ConnectError::Newer { found: 99, known: 2 });
+    let refusal = refusal(&own.uri).await;
+    assert_eq!(refusal, ConnectError::Newer { needed: 99, known: 2 });
+    assert!(refusal.to_string().contains("needs schema version 99"), "{refusal}");
     assert_eq!(own.database.list_collection_names().await.unwrap(), ["meta"]);
+}
+
+#[tokio::test]
+async fn a_store_to_which_a_later_version_has_only_added_is_used_and_stays_as_it_is() {
+    let own = own("added").await;
+    let generation = connect(&own.uri).await.generation();
+    let meta = own.database.collection::<Document>("meta");
+    meta.update_one(doc! { "_id": "store" }, doc! { "$set": { "made_by": 101, "more": "of it" } }).await.unwrap();
+    let store = connect(&own.uri).await;
+    assert_eq!(store.generation(), generation, "the same history");
+    assert!(store.now().await.is_ok());
+    let left = meta.find_one(doc! { "_id": "store" }).await.unwrap().unwrap();
+    let version = |name| left.get_i32(name).unwrap();
+    assert_eq!((version("version"), version("made_by"), left.get_str("more").unwrap()), (2, 101, "of it"));
+}
+
+#[tokio::test]
+async fn a_node_that_runs_while_the_store_becomes_one_of_later_versions_says_so() {
+    let own = own("raised").await;
+    let store = connect(&own.uri).await;
+    let meta = own.database.collection::<Document>("meta");
+    meta.update_one(doc! {}, doc! { "$set": { "made_by": 101 } }).await.unwrap();
+    assert!(store.now().await.is_ok(), "something was added");
+    meta.update_one(doc! {}, doc! { "$set": { "version": 101 } }).await.unwrap();
+    let Err(StoreError::Broken(why)) = store.now().await else { panic!("it goes on") };
+    assert!(why.contains("needs schema version 101"), "{why}");
 }
 
 #[tokio::test]
@@ -67,10 +95,11 @@ async fn a_store_of_the_first_version_is_raised_to_this_one() {
     let own = own("earlier").await;
     let generation = connect(&own.uri).await.generation();
     let meta = own.database.collection::<Document>("meta");
-    meta.update_one(doc! { "_id": "store" }, doc! { "$set": { "version": 1 } }).await.unwrap();
+    let first = doc! { "$set": { "version": 1 }, "$unset": { "made_by": "" } };
+    meta.update_one(doc! { "_id": "store" }, first).await.unwrap();
     assert_eq!(connect(&own.uri).await.generation(), generation, "the same history");
     let raised = meta.find_one(doc! { "_id": "store" }).await.unwrap().unwrap();
-    assert_eq!(raised.get_i32("version").unwrap(), 2);
+    assert_eq!((raised.get_i32("version").unwrap(), raised.get_i32("made_by").unwrap()), (2, 2));
 }
 
 #[tokio::test]

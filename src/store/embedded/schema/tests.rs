@@ -1,3 +1,5 @@
+//! What is found in a file, and what becomes of it.
+
 use super::*;
 use crate::model::{Conversation, Message, MessageId, Preview, Seq, SystemChance, Timestamp, UserId};
 use crate::store::Span;
@@ -15,6 +17,35 @@ fn a_newer_file_is_refused_by_name() {
     let refusal = open(&place, &SystemChance).unwrap_err();
     assert!(matches!(refusal, OpenError::Newer { found: 3, known: 2, .. }), "{refusal}");
     assert!(refusal.to_string().contains("newer version (schema 3, this one knows 2)"), "{refusal}");
+}
+
+#[test]
+fn a_file_to_which_a_newer_version_has_only_added_is_used_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let place = prepare(home.path()).unwrap();
+    let (connection, made) = open(&place, &SystemChance).unwrap();
+    assert_eq!(integer(&connection, "PRAGMA user_version").unwrap(), VERSION);
+    let added = "CREATE TABLE later (x INTEGER) STRICT; ALTER TABLE profiles ADD COLUMN later TEXT; \
+                 INSERT INTO later VALUES (7)";
+    connection.execute_batch(added).unwrap();
+    connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+    drop(connection);
+    let (connection, found) = open(&place, &SystemChance).unwrap();
+    assert_eq!(found.generation, made.generation);
+    assert_eq!(integer(&connection, "PRAGMA user_version").unwrap(), VERSION + 1);
+    assert_eq!(integer(&connection, "SELECT x FROM later").unwrap(), 7);
+}
+
+#[test]
+fn a_file_from_before_there_were_two_figures_is_opened_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let place = prepare(home.path()).unwrap();
+    let (connection, _) = open(&place, &SystemChance).unwrap();
+    connection.pragma_update(None, "user_version", 0).unwrap();
+    drop(connection);
+    let (connection, _) = open(&place, &SystemChance).unwrap();
+    assert_eq!(integer(&connection, "SELECT schema FROM meta").unwrap(), OLDEST);
+    drop(open(&place, &SystemChance).unwrap());
 }
 
 #[test]
@@ -38,7 +69,8 @@ fn an_upgraded_file_is_like_a_new_one_and_keeps_what_it_held() {
     drop(first);
     let (upgraded, meta) = open(&old, &SystemChance).unwrap();
     assert_eq!((meta.generation, meta.clock), (Generation(77), StoreTime(5)));
-    assert_eq!(integer(&upgraded, "SELECT schema FROM meta").unwrap(), VERSION);
+    assert_eq!(integer(&upgraded, "SELECT schema FROM meta").unwrap(), OLDEST);
+    assert_eq!(integer(&upgraded, "PRAGMA user_version").unwrap(), VERSION);
     assert_eq!(integer(&upgraded, "SELECT count(*) FROM profiles").unwrap(), 1);
     let inbox = "SELECT sum(activity) FROM talks WHERE conversation = x'02' AND state = 1 AND change = 0";
     assert_eq!(integer(&upgraded, inbox).unwrap(), 9, "talks with the team are in its inbox");
