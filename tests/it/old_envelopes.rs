@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use switchboard::model::{
-    Assignment, ConversationId, Cursor, Event, Message, MessageId, Seq, StoreTime, TalkState, Timestamp, UserId,
+    Assignment, ConversationId, Cursor, Event, Message, MessageId, Seq, StoreTime, TalkState, Timestamp, TraceContext,
+    UserId,
 };
 use switchboard::wire::envelope::{Envelope, VERSION};
 
@@ -164,15 +165,21 @@ const fn is_known_to_old_nodes(envelope: &Envelope) -> bool {
         | Envelope::Standing {}
         | Envelope::Assignment { .. }
         | Envelope::Presence { .. } => true,
+        Envelope::Node { .. } | Envelope::Trail { .. } => false,
     }
 }
 
 #[test]
 fn an_old_node_reads_what_is_written_here_or_drops_it_whole() {
     assert_eq!(VERSION, 1, "with another version, every node must still read the one before");
-    for (name, envelope) in meant() {
+    let node = Envelope::Node { node: 7, label: "one".to_owned(), leaves: false };
+    let trail = Envelope::Trail { message: MessageId::from_bytes([3; 12]), asker: 7, request: 1 };
+    for (name, envelope) in meant().into_iter().chain([("node", node), ("trail", trail)]) {
         let read = as_an_old_node_reads(&envelope.encode());
         assert_eq!(read.is_ok(), is_known_to_old_nodes(&envelope), "{name}: {read:?}");
+        let traced = TraceContext::new([1; 16], [2; 8]).expect("a trace");
+        let traced = as_an_old_node_reads(&envelope.encode_traced(traced));
+        assert_eq!(traced, read, "{name}: what stands behind it is not looked at");
     }
     let said = Envelope::Message { message: message("grüezi", None), predecessor: Some(StoreTime(5)), group: true };
     let expected = Old::Message {
