@@ -114,7 +114,7 @@ impl Metrics {
             "Events from the bus that wait to be sorted to their sessions"
         );
         describe_gauge!("switchboard_outbox_frames", "Frames that wait for sockets, in all outboxes");
-        describe_gauge!("switchboard_outbox_bytes", Unit::Bytes, "What they weigh");
+        describe_gauge!("switchboard_outbox_bytes", Unit::Bytes, "What the frames that wait for sockets weigh, about");
         describe_gauge!("switchboard_outbox_bytes_most", Unit::Bytes, "What the fullest outbox weighs");
         describe_gauge!(
             "switchboard_audit_completed_timestamp_seconds",
