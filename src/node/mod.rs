@@ -263,8 +263,15 @@ impl Node {
         }
         keeping.extend(recorder.clone().map(|recorder| tokio::spawn(recorder.keep())));
         keeping.push(tokio::spawn(memory.clone().keep()));
-        let (presence_of_ops, files) = (presence.clone(), settings.listener.files.clone());
-        let ops = ops::Ops { recorder, store, bus, presence: presence_of_ops, memory, files, leaving: leaving.clone() };
+        let ops = ops::Ops {
+            recorder,
+            store,
+            bus: bus.clone(),
+            presence: presence.clone(),
+            memory,
+            files: settings.listener.files.clone(),
+            leaving: leaving.clone(),
+        };
         let as_operators = ListenerSettings { door: Door::Ops, ..ListenerSettings::default() };
         keeping.push(tokio::spawn(serve(ops_listener, ops::routes(ops), as_operators, CancellationToken::new())));
         let accepting = tokio::spawn(serve(listener, router, settings.listener.clone(), stop_accepting.clone()));
