@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use switchboard::auth::Minter;
 use switchboard::config::{self, Command, Config, Process, TokenRequest};
+use switchboard::model::limits::ACCEPT_BACKLOG;
 use switchboard::model::{Clock, SystemChance, SystemClock};
 use switchboard::node::{self, Node, StartError, Verdict};
 use switchboard::telemetry::{Recorder, start_logs};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -52,8 +53,8 @@ fn run(work: impl Future<Output = Result<ExitCode, StartError>>) -> Result<ExitC
 
 async fn serve(config: &Config) -> Result<ExitCode, StartError> {
     let recorder = Recorder::install().map_err(|error| std::io::Error::other(error.to_string()))?;
-    let listener = bind(config.listen, "SWITCHBOARD_LISTEN").await?;
-    let ops = bind(config.ops_listen, "SWITCHBOARD_OPS_LISTEN").await?;
+    let listener = bind(config.listen, "SWITCHBOARD_LISTEN")?;
+    let ops = bind(config.ops_listen, "SWITCHBOARD_OPS_LISTEN")?;
     let parts = node::open(config, Some(recorder)).await?;
     let store = parts.store.clone();
     let mut stop = signal(SignalKind::terminate())?;
@@ -75,9 +76,14 @@ async fn serve(config: &Config) -> Result<ExitCode, StartError> {
     }
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    Ok(bound.map_err(|error| std::io::Error::other(format!("cannot listen on {address}: {error}; set {setting}")))?)
+fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(ACCEPT_BACKLOG)
+    };
+    Ok(bound().map_err(|error| std::io::Error::other(format!("cannot listen on {address}: {error}; set {setting}")))?)
 }
 
 /// Two lines: what it is doing, and where to look.

@@ -87,7 +87,6 @@ impl Chat {
             self.store.forget(user).await?;
             self.store.keep_erasure(user, None).await?;
             self.announce_standing(user).await;
-            self.forget_met(user);
         } else {
             if is_through {
                 progress = Progress { began: progress.began, emptied, ..Progress::default() };

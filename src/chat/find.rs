@@ -4,7 +4,11 @@
 use super::profile::profile_of_token;
 use super::{Chat, unavailable};
 use crate::model::limits::{ADDRESSES_MET_MAX, EMAIL_BYTES_MAX};
-use crate::model::{Code, Identity, Policy, Refusal, Role, Standing, UserId, address};
+use crate::model::{Code, Identity, Policy, Refusal, Role, Standing, Timestamp, UserId, address};
+
+/// Somebody who came, with the address that their token vouched for, and the time before which their tokens did not count:
+/// who was erased since is met anew.
+pub(super) type Met = (UserId, String, Option<Timestamp>);
 
 /// Who is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +70,8 @@ impl Chat {
     /// `unavailable` if the store does not answer.
     pub async fn meet(&self, who: &Identity) -> Result<(), Refusal> {
         let theirs = address(who.email.as_deref().unwrap_or_default());
-        let met = (who.user.clone(), theirs.clone());
+        let standing = self.recent_standing(&who.user).await?;
+        let met = (who.user.clone(), theirs.clone(), standing.tokens_before);
         if self.met().contains(&met) {
             return Ok(());
         }

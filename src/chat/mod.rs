@@ -45,6 +45,7 @@ use crate::telemetry::{Traces, Trail};
 pub use desk::Wish;
 pub use ends::End;
 pub use erase::{Erasable, Erased};
+use find::Met;
 pub use find::Wanted;
 pub use gate::Gate;
 pub use groups::Change;
@@ -97,7 +98,7 @@ pub struct Chat {
     standings: Arc<StandingCache>,
     rules: Arc<rights::Rules>,
     /// Who has come, and with which address: they need not be looked up again.
-    met: Mutex<HashSet<(UserId, String)>>,
+    met: Mutex<HashSet<Met>>,
     announcer: Arc<announce::Announcer>,
     desk: Arc<desk::Desk>,
     lanes: lanes::Lanes,
@@ -166,12 +167,8 @@ impl Chat {
 }
 
 impl Chat {
-    fn met(&self) -> MutexGuard<'_, HashSet<(UserId, String)>> {
+    fn met(&self) -> MutexGuard<'_, HashSet<Met>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forget_met(&self, user: &UserId) {
-        self.met().retain(|(met, _)| met != user);
     }
 }
 

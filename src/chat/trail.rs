@@ -142,7 +142,7 @@ impl Chat {
             way.sending = way.sending.or(sending.map(|sending| (node.clone(), sending)));
             way.nodes.extend(taking.map(|taking| (node, taking)));
         }
-        way.nodes.sort_by_key(|(_, taking)| taking.received);
+        way.nodes.sort_by(|(one, here), (other, there)| (here.received, one).cmp(&(there.received, other)));
         self.count_receipts(&mut way).await?;
         Ok(Some(way))
     }

@@ -416,6 +416,9 @@ pub const MESSAGE_WAIT: Duration = Duration::from_secs(10);
 pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// How long plain HTTP requests may take to finish once the listener stops; then they are cut.
 pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(10);
+/// Connections that the system keeps until they are accepted, as when everybody comes back at once (fewer where
+/// `net.core.somaxconn` is lower). Beyond, it drops what asks for one, and who asked tries again.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
 /// The shortest pause in accepting after the machine had no more file descriptors; it doubles up to
 /// [`ACCEPT_PAUSE_MAX`] while that lasts.
 pub const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(100);

@@ -129,8 +129,8 @@ fn cause(
     Cause { path, method, status, request: request(method_, target, user, body) }
 }
 
-/// Every route's good and bad days, but those that depend on pace and store.
-fn causes() -> Vec<Cause> {
+/// Every route's good and bad days, but those that depend on pace and store. `sent` is a message of ann's.
+fn causes(sent: &str) -> Vec<Cause> {
     let (talk_, lost) = (talk("ann", "bob"), talk("x", "y"));
     let one = format!("/conversations/{talk_}");
     let none = format!("/conversations/{lost}");
@@ -169,6 +169,9 @@ fn causes() -> Vec<Cause> {
         cause("/messages", "post", 201, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "a" }))),
         cause("/messages", "post", 403, "/messages", "ann", Some(json!({ "conversation": lost, "text": "a" }))),
         cause("/messages", "post", 409, "/messages", "ann", Some(json!({ "to": "bob", "key": "k", "text": "b" }))),
+        cause("/messages/{id}/trace", "get", 200, &format!("/messages/{sent}/trace"), "ann", None),
+        cause("/messages/{id}/trace", "get", 400, "/messages/x/trace", "ann", None),
+        cause("/messages/{id}/trace", "get", 404, &format!("/messages/{sent}/trace"), "bob", None),
     ];
     causes.extend(group_causes());
     let agent = format!("Bearer {}", token_as("sue", Role::Admin));
@@ -271,8 +274,8 @@ fn everything() -> Vec<(&'static str, &'static str)> {
 }
 
 /// A request to every route that would be fine.
-fn fine() -> Vec<Cause> {
-    causes().into_iter().filter(|cause| cause.status < 300).collect()
+fn fine(sent: &str) -> Vec<Cause> {
+    causes(sent).into_iter().filter(|cause| cause.status < 300).collect()
 }
 
 #[tokio::test]
@@ -280,7 +283,8 @@ async fn every_status_that_it_names_is_answered_with_what_it_says() {
     let document = document();
     let house = House::open().await;
     house.say("bob", "ann", "hello").await;
-    house.say("ann", "team", "help").await;
+    let sent = house.say("ann", "team", "help").await;
+    let sent = sent["id"].as_str().unwrap();
     let mut seen: BTreeMap<(&str, &str), BTreeSet<u16>> = BTreeMap::new();
     let mut run = async |router: &Router, cause: Cause, status: u16| {
         let answer = ask(router, cause.request).await;
@@ -292,16 +296,16 @@ async fn every_status_that_it_names_is_answered_with_what_it_says() {
         fits(&document, schema, &answer.body, &format!("{method} {path} {status}"));
         seen.entry((path, method)).or_default().insert(status);
     };
-    for cause in causes() {
+    for cause in causes(sent) {
         let status = cause.status;
         run(&house.router, cause, status).await;
     }
     let nobody_may = house.paced(Rate { per_second: 0.001, burst: 0.0 }, UNPACED);
-    for cause in fine() {
+    for cause in fine(sent) {
         run(&nobody_may, cause, 429).await;
     }
     house.store.close().await;
-    for cause in fine() {
+    for cause in fine(sent) {
         run(&house.router, cause, 503).await;
     }
     for (path, method, operation) in operations(&document) {
