@@ -153,11 +153,11 @@ fn written(item: Option<Item>) -> Option<Bytes> {
 /// The decision about a message that one wrote oneself: the same as about one from the bus.
 fn offer(criterion: &mut Criterion, runtime: &Runtime) {
     let mut world = runtime.block_on(World::of(1));
+    let outbox = world.seats[0].outbox().clone();
     criterion.bench_function("offer to an outbox and take", |bench| {
         bench.iter_batched(
             || Arc::new(world.next()),
             |message| {
-                let outbox = world.seats[0].outbox();
                 outbox.sent(message, None, false);
                 assert!(outbox.pop().is_some(), "it is the next one");
             },

@@ -14,7 +14,7 @@ use switchboard::bus::local::LocalHub;
 use switchboard::config::{self, Surroundings};
 use switchboard::node::{self, Node, Parts};
 use switchboard::presence::local::LocalWorld;
-use switchboard::telemetry::Traces;
+use switchboard::telemetry::{Memory, Traces};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -115,6 +115,7 @@ impl Bench {
                 recorder: None,
                 traces: Traces::off(),
                 label: None,
+                memory: Memory::boundless(),
             };
             running.push(Node::start(parts, node::settings(&config), listener, ops).await.unwrap());
         }
