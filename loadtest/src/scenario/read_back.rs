@@ -48,12 +48,15 @@ async fn read(world: &World, conversation: ConversationId, reader: &UserId) -> R
     let url = |after: Seq, limit: u64| {
         target.http(&format!("/api/v1/conversations/{conversation}/messages?after={}&limit={limit}", after.0))
     };
-    let mut after = Seq::ZERO;
+    let (mut after, mut limit) = (Seq::ZERO, PAGE);
     loop {
-        let page = match ask(world, &url(after, PAGE), &token).await {
-            Ok(page) => page,
-            // The server itself may see that something is missing, and refuse the page that it is missing from.
-            Err(_) => ask(world, &url(after, 1), &token).await?,
+        let page = match ask(world, &url(after, limit), &token).await {
+            // The server itself may see that something is missing, and refuse each page that it is missing from.
+            Err(_) if limit > 1 => {
+                limit = 1;
+                continue;
+            }
+            answer => answer?,
         };
         for message in &page.messages {
             note(world, reader, message);

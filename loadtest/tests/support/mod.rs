@@ -68,8 +68,8 @@ impl Bench {
     pub(crate) async fn forgetful() -> Self {
         Self::with(1, |file| {
             let store = rusqlite::Connection::open(file).unwrap();
-            let forget = "CREATE TRIGGER forget BEFORE INSERT ON messages WHEN new.seq % 10 = 7 \
-                          BEGIN SELECT raise(IGNORE); END";
+            let forget = "CREATE TRIGGER forget AFTER INSERT ON messages WHEN new.seq % 10 = 7 \
+                          BEGIN DELETE FROM messages WHERE conversation = new.conversation AND seq = new.seq; END";
             store.execute_batch(forget).unwrap();
         })
         .await
