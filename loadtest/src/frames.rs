@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use switchboard::model::{AsOf, ClientKey, Code, ConversationId, Seq, UserId};
 
 /// What a client says.
@@ -19,9 +20,21 @@ pub(crate) enum Ask<'a> {
         cursors: HashMap<ConversationId, Seq>,
     },
     Send {
-        to: &'a UserId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<&'a UserId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<ConversationId>,
         key: &'a ClientKey,
         text: &'a str,
+    },
+    Group {
+        key: &'a ClientKey,
+        action: &'static str,
+        name: &'static str,
+        members: &'a [UserId],
+    },
+    Watch {
+        users: &'a [UserId],
     },
     History {
         conversation: ConversationId,
@@ -61,6 +74,9 @@ pub(crate) enum Answer {
     Pong {
         as_of: AsOf,
     },
+    Presence {
+        users: Vec<Seen>,
+    },
     #[serde(other)]
     Other,
 }
@@ -72,6 +88,16 @@ pub(crate) struct Heard {
     pub(crate) seq: Seq,
     pub(crate) from: UserId,
     pub(crate) text: String,
+    /// What changed with it, if it is no message of a person.
+    #[serde(default)]
+    pub(crate) event: Option<Value>,
+}
+
+/// How somebody is shown to who watches them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) user: UserId,
+    pub(crate) online: bool,
 }
 
 /// A page of history.

@@ -35,6 +35,14 @@ pub(crate) enum Span {
     Page,
     /// From a lost connection until everything missed was shown.
     Back,
+    /// A message in a group: from the first member who was shown it to the last.
+    Spread,
+    /// A message in a group: from when it was due until the last member was shown it.
+    Everybody,
+    /// Somebody came: until all who watch were told.
+    Came,
+    /// Somebody went: until all who watch were told.
+    Went,
 }
 
 /// All latencies of a run.
@@ -60,7 +68,7 @@ struct Phase {
 }
 
 impl Span {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Shown,
         Self::Acked,
         Self::Begun,
@@ -70,6 +78,10 @@ impl Span {
         Self::Slowly,
         Self::Page,
         Self::Back,
+        Self::Spread,
+        Self::Everybody,
+        Self::Came,
+        Self::Went,
     ];
 
     /// As people and programs read it.
@@ -84,6 +96,10 @@ impl Span {
             Self::Slowly => "due to shown, to slow readers",
             Self::Page => "a page of history",
             Self::Back => "back and caught up",
+            Self::Spread => "first to last of a group",
+            Self::Everybody => "due to shown to all of a group",
+            Self::Came => "coming to shown everywhere",
+            Self::Went => "going to shown everywhere",
         }
     }
 }

@@ -15,11 +15,14 @@ mod judge;
 mod latency;
 mod options;
 mod people;
+mod plan;
 mod report;
 mod saying;
 mod scenario;
 mod sizes;
+mod spread;
 mod watch;
+mod whereabouts;
 mod world;
 
 use std::path::PathBuf;
@@ -27,10 +30,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ArgMatches;
+use tokio::runtime::{Builder, Runtime};
 
 use options::Common;
 use report::{Findings, Report};
-use scenario::{chat, connect, history, idle, outage, slow, slow_reader, soak, storm};
+use scenario::{chat, connect, fanout, history, idle, outage, presence, slow, slow_reader, soak, storm};
 use watch::Watch;
 use world::World;
 
@@ -56,7 +60,15 @@ fn run(matches: &ArgMatches) -> Result<bool, Fault> {
         Some(("check", options)) => scenario::check::run(&path(options, "file"), options.get_one("late-ms").copied()),
         Some(("table", options)) => {
             let commit = options.get_one::<String>("commit").map_or("unknown", String::as_str);
-            print!("{}", report::document(&path(options, "directory"), commit)?);
+            let results = report::Results::read(&path(options, "directory"))?;
+            print!("{}", report::document(&results, commit));
+            if let Some(path) = options.get_one::<PathBuf>("costs") {
+                std::fs::write(path, serde_json::to_string_pretty(&report::Costs::of(&results, commit))? + "\n")?;
+            }
+            Ok(true)
+        }
+        Some(("plan", options)) => {
+            print!("{}", plan::run(options)?);
             Ok(true)
         }
         Some(("compare", options)) => {
@@ -73,10 +85,18 @@ fn run(matches: &ArgMatches) -> Result<bool, Fault> {
             Ok(merged.passed)
         }
         Some((scenario, options)) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(play(&Common::of(scenario, options)?, options))
+            let common = Common::of(scenario, options)?;
+            runtime(common.threads)?.block_on(play(&common, options))
         }
         None => Err("name a scenario: see --help".into()),
+    }
+}
+
+/// What everything runs on. A single thread is woken once for whatever is to be done then.
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    match threads {
+        1 => Builder::new_current_thread().enable_all().build(),
+        several => Builder::new_multi_thread().worker_threads(several).enable_all().build(),
     }
 }
 
@@ -99,6 +119,8 @@ async fn perform(common: &Common, matches: &ArgMatches, world: Arc<World>) -> Re
         "slow" => slow::run(&slow::Options::of(common, matches)?, world).await,
         "soak" => soak::run(&soak::Options::of(common, matches)?, world).await,
         "history" => history::run(&history::Options::of(common, matches)?, world).await,
+        "fanout" => fanout::run(&fanout::Options::of(common, matches)?, world).await,
+        "presence" => presence::run(&presence::Options::of(common, matches)?, world).await,
         "outage" => outage::run(&outage::Options::of(common, matches)?, world).await,
         "slow-reader" => slow_reader::run(&slow_reader::Options::of(matches)?, world).await,
         "idle" => idle::run(&idle::Options::of(matches)?, world).await,

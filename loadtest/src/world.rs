@@ -10,6 +10,8 @@ use crate::door::{Dialer, Door, Target};
 use crate::judge::{Device, Witness};
 use crate::latency::Latencies;
 use crate::people::People;
+use crate::spread::Spread;
+use crate::whereabouts::Whereabouts;
 
 /// A run's surroundings.
 pub(crate) struct World {
@@ -26,6 +28,10 @@ pub(crate) struct World {
     pub(crate) doorway: Semaphore,
     /// Who wants to know that somebody was shown a message of somebody.
     pub(crate) listener: OnceLock<mpsc::Sender<(Device, UserId)>>,
+    /// When each message was shown to how many, if that is measured.
+    pub(crate) spread: OnceLock<Spread>,
+    /// Who is there, and who is shown to be, if that is measured.
+    pub(crate) whereabouts: OnceLock<Whereabouts>,
 }
 
 /// How far the run has come.

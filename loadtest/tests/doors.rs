@@ -2,8 +2,8 @@
 
 use crate::support::{Bench, run, tls};
 
-const TALK: &str =
-    "--pairs 5 --rate 60 --messages 120 --random-seed 7 --answers 20 --think-ms 50-200 --devices 2 --aftermath 1";
+const TALK: &str = "--pairs 5 --rate 60 --messages 120 --random-seed 7 --answers 20 --think-ms 50-200 --devices 2 \
+                    --read-back --aftermath 1";
 
 async fn talk_over(door: &str) {
     let bench = Bench::start().await;

@@ -56,6 +56,25 @@ async fn what_is_acknowledged_and_not_stored_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_store_acknowledges_and_does_not_write_is_lost_though_everybody_was_shown_it() {
+    let bench = Bench::forgetful().await;
+    let target = format!("ws://{}", bench.address);
+    let unread = bench.play("unread", "chat", &target, TALK).await;
+    assert_eq!((unread.code, unread.count("received")), (0, 200), "{}", unread.said);
+
+    let outcome = bench.play("read", "chat", &target, &format!("{TALK} --read-back --history DIR/history")).await;
+    assert_eq!((outcome.code, outcome.count("received"), outcome.count("lost")), (1, 200, 20), "{}", outcome.said);
+    for other in ["doubled", "out_of_order", "foreign", "misplaced", "late", "unacknowledged"] {
+        assert_eq!(outcome.count(other), 0, "it is not {other}: {}", outcome.said);
+    }
+    assert!(outcome.said.contains("failed: 20 lost"), "{}", outcome.said);
+    let example = outcome.report["verdict"]["examples"][0]["what"].as_str().unwrap();
+    assert!(example.ends_with("7, not kept by the server"), "{example}");
+    let (code, said) = run(&["check".to_owned(), bench.file("history").to_str().unwrap().to_owned()]).await;
+    assert!(code == 1 && said.contains("not kept by the server"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spoilt_text_is_not_as_sent_and_the_message_is_lost() {
     let (_bench, outcome, damaged) = through(Fault::Spoil, 5).await;
     assert_eq!(outcome.code, 1);

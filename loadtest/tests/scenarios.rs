@@ -17,6 +17,61 @@ async fn connections_are_counted_and_measured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_writes_in_a_group_all_others_are_shown_on_every_node() {
+    let bench = Bench::cluster(2).await;
+    let arguments = "--groups 2 --members 12 --rate 20 --seconds 3 --random-seed 4 --within-ms 20000";
+    let outcome = bench.play("fanout", "fanout", &bench.targets(), arguments).await;
+    outcome.assert_passed();
+    let (sent, details) = (outcome.count("sent"), &outcome.report["details"]);
+    assert_eq!((sent, outcome.count("received")), (60, 60 * 11));
+    assert_eq!((&details["groups"], &details["deliveries"]), (&2.into(), &(60 * 11).into()));
+    for span in ["first to last of a group", "due to shown to all of a group"] {
+        assert_eq!(outcome.report["latencies"][span]["count"], sent, "{}", outcome.said);
+    }
+    let slow = bench.play("slow", "fanout", &bench.targets(), &format!("{arguments} --at-least 100000")).await;
+    assert!(slow.code == 1 && slow.said.contains("deliveries per second, and not 100000"), "{}", slow.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_is_shown_so_on_every_node() {
+    let bench = Bench::cluster(2).await;
+    let arguments = "--people 30 --rate 12 --seconds 5 --reloads 30 --random-seed 2 --grace-ms 1000 --within-ms 20000 \
+                     --gone-within-ms 30000";
+    let outcome = bench.play("presence", "presence", &bench.targets(), arguments).await;
+    outcome.assert_passed();
+    let done = &outcome.report["details"]["done"];
+    for what in ["came", "went", "reloaded"] {
+        assert!(done[what].as_u64().unwrap() > 3, "{what}: {done}");
+    }
+    let count = |span: &str| outcome.report["latencies"][span]["count"].as_u64().unwrap_or(0);
+    assert_eq!(done["came"], count("coming to shown everywhere"));
+    assert_eq!(done["went"], count("going to shown everywhere"));
+
+    // Nodes that wait for a second are not those that somebody expects to wait for five.
+    let hasty = bench.play("hasty", "presence", &bench.targets(), &arguments.replace("1000", "5000")).await;
+    assert_eq!(hasty.code, 1, "{}", hasty.said);
+    assert!(hasty.report["details"]["false_offline"].as_u64().unwrap() > 0, "{}", hasty.said);
+    for said in ["shown as gone who was not", "ms when watcher"] {
+        assert!(hasty.said.contains(said), "{}", hasty.said);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_may_have_many_more_conversations_than_partners() {
+    let bench = Bench::cluster(2).await;
+    let arguments = "--pairs 6 --conversations 18 --in-turn --rate 90 --messages 90 --answers 20 --think-ms 20-80 \
+                     --aftermath 1 --read-back --history DIR/many";
+    let outcome = bench.play("many", "chat", &bench.targets(), arguments).await;
+    outcome.assert_passed();
+    let history = std::fs::read_to_string(bench.file("many")).unwrap();
+    let talks = history.lines().filter(|line| line.contains("\"event\":\"sent\"")).map(|line| {
+        let sent: serde_json::Value = serde_json::from_str(line).unwrap();
+        sent["conversation"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(talks.collect::<std::collections::BTreeSet<_>>().len(), 18);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_storm_all_are_back_and_miss_nothing() {
     let bench = Bench::start().await;
     let target = format!("ws://{}", bench.address);
@@ -91,4 +146,39 @@ async fn parts_of_a_run_add_up_and_runs_compare() {
     other.assert_passed();
     let (code, said) = run(&["merge".to_owned(), path("one.json"), path("other.json")]).await;
     assert_eq!(code, 2, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_are_made_from_what_was_measured_and_from_nothing_else() {
+    let bench = Bench::start().await;
+    let target = format!("ws://{}", bench.address);
+    let watch = format!("--watch gateway={}", std::process::id());
+    let cells = [
+        ("rate-60", "chat", "--pairs 4 --rate 60 --seconds 2 --aftermath 0"),
+        ("fanout-5", "fanout", "--members 5 --rate 20 --seconds 2"),
+        ("idle-native-json-40", "connect", "--connections 40 --baseline 10 --rest 2"),
+        ("handshakes-native-json", "connect", "--connections 20 --baseline 0 --rest 0"),
+    ];
+    let path = |name: &str| bench.file(name).to_str().unwrap().to_owned();
+    let plan =
+        |door: &str| ["plan", "--costs", &path("costs"), "--connections", "200000", "--door", door].map(str::to_owned);
+    for (title, scenario, arguments) in cells {
+        bench.play(title, scenario, &target, &format!("{arguments} --title {title} {watch}")).await.assert_passed();
+        let words = ["table", &path(""), "--commit", "abc", "--costs", &path("costs")].map(str::to_owned);
+        let (code, said) = run(&words).await;
+        assert!(code == 0 && said.contains(&format!("| {title} |")), "{said}");
+        if title == "fanout-5" {
+            let (code, said) = run(&plan("native-json")).await;
+            assert!(code == 2 && said.contains("loadtest/bench idle-native-json-"), "{said}");
+        }
+    }
+    let costs: serde_json::Value = serde_json::from_slice(&std::fs::read(path("costs")).unwrap()).unwrap();
+    assert_eq!((&costs["commit"], &costs["doors"][0]["connections"]), (&"abc".into(), &40.into()));
+    for cost in [&costs["messages"][0]["spent"]["gateways"], &costs["fan_out"]["gateways"]] {
+        assert!(cost.as_f64().unwrap() > 0.0, "{costs}");
+    }
+    let (code, said) = run(&plan("native-json")).await;
+    assert!(code == 0 && said.contains("| connections | 200,000 |") && said.contains("## Walls"), "{said}");
+    let (code, said) = run(&plan("socketio")).await;
+    assert!(code == 2 && said.contains("idle-socketio-"), "{said}");
 }

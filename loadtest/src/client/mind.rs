@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::link::Thread;
 use super::outgoing::{Outgoing, Queue};
 use super::place::Place;
-use crate::frames::{Answer, Fault, Heard, Page, Resume};
+use crate::frames::{Answer, Fault, Heard, Page, Resume, Seen};
 use crate::judge::Device;
 use crate::saying::{Saying, number_of};
 
@@ -50,6 +50,10 @@ pub(crate) enum News {
     Shown(Heard, Option<Saying>),
     /// A page of history.
     Page(Page),
+    /// What was asked for under this key is a group now.
+    Founded(ClientKey, ConversationId),
+    /// Who of those that are watched is there.
+    Presence(Vec<Seen>),
     /// Connect again, after this.
     Reconnect(Duration),
 }
@@ -131,9 +135,10 @@ impl Mind {
                 self.as_of = Some(as_of);
                 News::None
             }
-            Answer::Sent { key, conversation, seq } => self.on_sent(&key, conversation, seq),
+            Answer::Sent { key, conversation, seq } => self.on_sent(key, conversation, seq),
             Answer::Message(message) => self.on_message(message),
             Answer::History(page) => News::Page(page),
+            Answer::Presence { users } => News::Presence(users),
             Answer::Error(fault) => self.on_error(fault, now),
             Answer::Reconnect { after_ms } => News::Reconnect(Duration::from_millis(after_ms)),
             Answer::Other => News::None,
@@ -152,10 +157,10 @@ impl Mind {
         self.refusals
     }
 
-    fn on_sent(&mut self, key: &ClientKey, conversation: ConversationId, seq: Seq) -> News {
+    fn on_sent(&mut self, key: ClientKey, conversation: ConversationId, seq: Seq) -> News {
         self.places.entry(conversation).or_default().sent(seq);
-        let Some(number) = number_of(key) else { return News::None };
-        News::Acked { talk: conversation, number, seq, due: self.settle(conversation, key) }
+        let Some(number) = number_of(&key) else { return News::Founded(key, conversation) };
+        News::Acked { talk: conversation, number, seq, due: self.settle(conversation, &key) }
     }
 
     /// A send has its answer for good. Answers when it was due, if it waited for one.
@@ -169,7 +174,7 @@ impl Mind {
     /// that wrote a message may get it again by another way, since an answer can be lost with its connection.
     fn on_message(&mut self, heard: Heard) -> News {
         self.places.entry(heard.conversation).or_default().message(heard.seq);
-        if self.me.number == 1 && heard.from == self.me.user {
+        if heard.event.is_some() || (self.me.number == 1 && heard.from == self.me.user) {
             return News::None;
         }
         let saying = Saying::read(&heard.text).filter(|saying| saying.sender == heard.from);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::model::{AsOf, ConversationId, Seq, UserId};
+use switchboard::model::{AsOf, ClientKey, ConversationId, Seq, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::frames::Page;
 use crate::judge::Device;
 use crate::world::World;
-pub(crate) use outgoing::Outgoing;
+pub(crate) use outgoing::{Address, Outgoing};
 use run::Run;
 
 /// Orders that wait for one client; beyond, whoever gives them waits.
@@ -43,6 +43,15 @@ pub(crate) enum Order {
         limit: u64,
         to: oneshot::Sender<Page>,
     },
+    /// Make a group with these people; one at a time. Whoever asks hears nothing if the connection is lost, or if it is
+    /// refused.
+    Found {
+        key: ClientKey,
+        members: Vec<UserId>,
+        to: oneshot::Sender<ConversationId>,
+    },
+    /// Watch who of these people is there, on this connection and those that follow.
+    Watch(Vec<UserId>),
 }
 
 /// A client that runs. It ends when it is told to, and then hands over its report.

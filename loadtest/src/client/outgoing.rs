@@ -7,10 +7,18 @@ use std::time::Duration;
 use switchboard::model::{ClientKey, ConversationId, UserId};
 use tokio::time::Instant;
 
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Person(UserId),
+    /// All members of a group.
+    Group(ConversationId),
+}
+
 /// One send.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
-    pub(crate) to: UserId,
+    pub(crate) to: Address,
     pub(crate) talk: ConversationId,
     pub(crate) key: ClientKey,
     pub(crate) text: String,
@@ -26,8 +34,18 @@ enum State {
     Refused,
 }
 
+impl Address {
+    /// Where a message of somebody to there belongs.
+    pub(crate) fn talk(&self, sender: &UserId) -> ConversationId {
+        match self {
+            Self::Person(person) => ConversationId::direct(sender, person),
+            Self::Group(group) => *group,
+        }
+    }
+}
+
 impl Outgoing {
-    pub(crate) fn new(to: UserId, talk: ConversationId, key: ClientKey, text: String, due_micros: u64) -> Self {
+    pub(crate) fn new(to: Address, talk: ConversationId, key: ClientKey, text: String, due_micros: u64) -> Self {
         Self { to, talk, key, text, due_micros, state: State::Waiting }
     }
 }
@@ -118,7 +136,7 @@ mod tests {
 
     fn send(key: ClientKey) -> Outgoing {
         let talk = ConversationId::from_bytes([1; 16]);
-        Outgoing::new("bob".parse().unwrap(), talk, key, String::new(), 0)
+        Outgoing::new(Address::Person("bob".parse().unwrap()), talk, key, String::new(), 0)
     }
 
     fn written(queue: &mut Queue, now: Instant) -> Vec<String> {

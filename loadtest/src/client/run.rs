@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use switchboard::model::{Chance, SystemChance};
+use switchboard::model::{Chance, ClientKey, ConversationId, SystemChance, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Greeting, Link};
 use super::mind::{Mind, News};
 use super::{Beginning, Order, Report};
-use crate::frames::{Answer, Page};
+use crate::frames::{Answer, Page, Seen};
 use crate::judge::Record;
 use crate::latency::Span;
 use crate::world::World;
@@ -37,6 +37,8 @@ pub(super) struct Run {
     /// How long it rests after each frame.
     rest: Duration,
     page: Option<oneshot::Sender<Page>>,
+    group: Option<(ClientKey, oneshot::Sender<ConversationId>)>,
+    watched: Vec<UserId>,
     is_connected: bool,
     is_slow: bool,
     due: Option<Instant>,
@@ -75,6 +77,8 @@ impl Run {
             reading: true,
             rest: Duration::ZERO,
             page: None,
+            group: None,
+            watched: Vec::new(),
             is_connected: false,
             is_slow: start.is_slow,
             due: start.due,
@@ -119,15 +123,22 @@ impl Run {
 
     fn count_as_connected(&mut self, is: bool) {
         let connected = &self.world.counters.connected;
-        match (std::mem::replace(&mut self.is_connected, is), is) {
-            (false, true) => drop(connected.fetch_add(1, Ordering::Relaxed)),
-            (true, false) => drop(connected.fetch_sub(1, Ordering::Relaxed)),
-            _ => {}
+        if std::mem::replace(&mut self.is_connected, is) == is {
+            return;
+        }
+        if is {
+            connected.fetch_add(1, Ordering::Relaxed)
+        } else {
+            connected.fetch_sub(1, Ordering::Relaxed)
+        };
+        if let Some(whereabouts) = self.world.whereabouts.get() {
+            let at = self.world.latencies.micros(Instant::now());
+            whereabouts.is_there(&self.mind.device().user, is, at, &self.world.latencies);
         }
     }
 
     fn note(&mut self, ending: &Ending, link: &Link) {
-        self.page = None;
+        (self.page, self.group) = (None, None);
         let in_flight = self.mind.connection_lost(link.thread());
         if matches!(ending, Ending::Lost(_)) {
             self.world.counters.lost.fetch_add(1, Ordering::Relaxed);
@@ -158,6 +169,9 @@ impl Run {
             for cursors in more.into_iter().flatten() {
                 link.resume(cursors).await?;
                 link.flush().await?;
+            }
+            if !self.watched.is_empty() {
+                link.watch(&self.watched).await?;
             }
             self.report.connections += 1;
             world.counters.welcomed.fetch_add(1, Ordering::Relaxed);
@@ -213,6 +227,14 @@ impl Run {
                 self.page = Some(to);
                 link.history(talk, before, limit).await?;
             }
+            Order::Found { key, members, to } => {
+                link.found(&key, &members).await?;
+                self.group = Some((key, to));
+            }
+            Order::Watch(users) => {
+                self.watched = users;
+                link.watch(&self.watched).await?;
+            }
         }
         Some(())
     }
@@ -230,9 +252,10 @@ impl Run {
         let World { counters, latencies, witness, .. } = &*self.world;
         if let Answer::Error(fault) = &answer {
             counters.refused.fetch_add(1, Ordering::Relaxed);
-            if fault.key.is_none() {
+            match &fault.key {
                 // It answers the only request under way that has no key.
-                self.page = None;
+                None => self.page = None,
+                Some(key) => drop(self.group.take_if(|(group, _)| group == key)),
             }
         }
         let at = latencies.micros(Instant::now());
@@ -258,6 +281,9 @@ impl Run {
                     } else {
                         latencies.shown(saying.due_micros, took);
                     }
+                    if let Some(spread) = self.world.spread.get() {
+                        spread.shown((conversation, seq), took, at, latencies);
+                    }
                     self.world.tell_of(self.mind.device(), from);
                 }
             }
@@ -267,9 +293,25 @@ impl Run {
                     let _ = to.send(page);
                 }
             }
+            News::Founded(key, conversation) => {
+                if let Some((_, to)) = self.group.take_if(|(group, _)| *group == key) {
+                    let _ = to.send(conversation);
+                }
+            }
+            News::Presence(seen) => self.see(&seen, at),
             News::Reconnect(after) => return Some(Ending::Lost(Some(after))),
         }
         None
+    }
+}
+
+impl Run {
+    /// It is told who of those that it watches is there.
+    fn see(&self, seen: &[Seen], at: u64) {
+        let Some(whereabouts) = self.world.whereabouts.get() else { return };
+        for Seen { user, online } in seen {
+            whereabouts.shown(self.mind.device().number, user, *online, at, &self.world.latencies);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use switchboard::model::{ConversationId, Seq, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Device {
     pub(crate) user: UserId,
-    /// Counts from 1.
+    /// Counts from 1. 0 is no screen: it is what the server has kept, read back by that user.
     pub(crate) number: u32,
 }
 
@@ -54,6 +54,15 @@ impl Device {
     /// The one that writes.
     pub(crate) fn first(user: UserId) -> Self {
         Self { user, number: 1 }
+    }
+
+    /// What the server has kept of a conversation, as this user may read it.
+    pub(crate) fn archive(user: UserId) -> Self {
+        Self { user, number: 0 }
+    }
+
+    pub(crate) fn is_archive(&self) -> bool {
+        self.number == 0
     }
 }
 

@@ -142,7 +142,7 @@ impl Room {
             verdict.find(Damage::Doubled, || format!("{} once more", what()));
             return false;
         }
-        verdict.received += 1;
+        verdict.received += u64::from(!sight.device.is_archive());
         let highest = &mut self.highest[place];
         if is_behind || sight.seq < *highest {
             verdict.find(Damage::OutOfOrder, || format!("{} behind place {}", what(), highest.0));
@@ -175,8 +175,9 @@ impl Room {
                     let view = &writer.views[*place];
                     let is_missing = *number > view.latest || view.holes.contains(number);
                     if is_missing && owes(device, user, self.echoes) {
-                        verdict.find(Damage::Lost, || {
-                            format!("{what}, acknowledged at place {}, never shown to {device}", seq.0)
+                        verdict.find(Damage::Lost, || match device.is_archive() {
+                            false => format!("{what}, acknowledged at place {}, never shown to {device}", seq.0),
+                            true => format!("{what}, acknowledged at place {}, not kept by the server", seq.0),
                         });
                     }
                 }
@@ -187,7 +188,7 @@ impl Room {
 
 /// Whether a device is owed what this user writes.
 fn owes(device: &Device, writer: &UserId, echoes: bool) -> bool {
-    device.user != *writer || (echoes && device.number != 1)
+    device.user != *writer || device.is_archive() || (echoes && device.number != 1)
 }
 
 impl Sight<'_> {

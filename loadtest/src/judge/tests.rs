@@ -206,6 +206,33 @@ fn every_other_device_is_owed_every_message() {
 }
 
 #[test]
+fn what_is_shown_and_not_kept_is_lost() {
+    let (ann, _, conversation) = people();
+    let archive = Device::archive(ann);
+    let mut records = talk();
+    let admit = |devices| Record::Room { conversation, devices, echoes: true };
+    records.insert(2, admit(vec![archive.clone()]));
+    let kept = records.iter().filter_map(|record| match record {
+        Record::Shown { conversation, seq, from, number, at, .. } => Some(Record::Shown {
+            device: archive.clone(),
+            conversation: *conversation,
+            seq: *seq,
+            from: from.clone(),
+            number: *number,
+            took: 0,
+            at: *at,
+        }),
+        _ => None,
+    });
+    let mut records = [records.clone(), kept.collect()].concat();
+    assert_eq!(judged(&records), clean(), "who reads back is no receiver, and is owed one's own as well");
+    records.remove(records.len() - 10);
+    let verdict = judged(&records);
+    assert_eq!(verdict.lost, 1);
+    assert_eq!(verdict.examples[0].what, "message 46 of bob, acknowledged at place 91, not kept by the server");
+}
+
+#[test]
 fn every_seeded_damage_is_found_by_its_name() {
     for seed in 0_usize..300 {
         let mut records = talk();

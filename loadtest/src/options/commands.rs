@@ -1,9 +1,10 @@
 //! What may be written on the command line.
 
-use std::path::PathBuf;
+use clap::{Arg, Command, value_parser};
 
-use clap::{Arg, ArgAction, Command, value_parser};
-
+use super::arguments::{
+    commands, file, files, flag, node_pid, number, outputs, path, saying, scenario, share, talking, text,
+};
 use crate::door::Door;
 
 /// The whole command line.
@@ -16,8 +17,9 @@ pub(crate) fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([chat(), connect(), storm(), slow(), soak(), history(), outage(), slow_reader(), idle()])
-        .subcommands([check(), merge(), compare(), table()])
+        .subcommands([chat(), connect(), fanout(), presence(), storm(), slow(), soak(), history(), outage()])
+        .subcommands([slow_reader(), idle()])
+        .subcommands([check(), merge(), compare(), table(), plan()])
 }
 
 fn chat() -> Command {
@@ -36,14 +38,39 @@ fn chat() -> Command {
             "5",
             "Seconds that clients go on after the last message, so that one shown twice is seen",
         ))
+        .arg(number("conversations", "0", "Spread what is said over so many; 0: one for each pair"))
+        .arg(flag("in-turn", "Visit each conversation in its turn, and not by chance"))
+        .arg(flag("read-back", "In the end, read from the server what it has kept, and judge that as well"))
         .arg(flag("needs-in-flight", "Fail if no send was in flight whenever a connection was lost"))
-        .arg(
-            Arg::new("at")
-                .long("at")
-                .value_name("PERCENT:COMMAND")
-                .action(ArgAction::Append)
-                .help("Run COMMAND by the shell once so much of the messages is sent; may be repeated"),
-        )
+        .arg(commands("Run COMMAND by the shell once so much of the messages is sent; may be repeated"))
+}
+
+fn fanout() -> Command {
+    let about = "Groups: what one writes, all others are shown; how many in a second, and how far apart";
+    saying(scenario("fanout", about, "30000"), "10")
+        .arg(number("groups", "1", "How many groups"))
+        .arg(number("members", "100", "How many are in each, of whom neighbours are on different nodes"))
+        .arg(number("writers", "0", "How many of them write; 0: all"))
+        .arg(number("seconds", "30", "For how long"))
+        .arg(number("at-least", "0", "Deliveries per second; less is a failure"))
+        .arg(number(
+            "within-ms",
+            "0",
+            "99 of 100 messages are shown to all within so long; more is a failure; 0: no matter",
+        ))
+}
+
+fn presence() -> Command {
+    scenario("presence", "People come and go while others watch them on every node", "30000")
+        .arg(number("people", "200", "How many come and go"))
+        .arg(number("watchers", "1", "Connections on each target that watch each of them"))
+        .arg(number("rate", "10", "Comings and goings per second"))
+        .arg(number("seconds", "30", "For how long"))
+        .arg(number("reloads", "20", "Of 100 who are there, so many are back at once instead of going"))
+        .arg(number("grace-ms", "5000", "For so long the nodes wait before somebody without a connection is gone"))
+        .arg(number("within-ms", "2000", "99 of 100 who come are shown everywhere within so long; more is a failure"))
+        .arg(number("gone-within-ms", "10000", "The same for those who go"))
+        .arg(commands("Run COMMAND by the shell once so many of them came and went; may be repeated"))
 }
 
 fn connect() -> Command {
@@ -139,16 +166,13 @@ fn idle() -> Command {
 }
 
 fn check() -> Command {
-    Command::new("check")
-        .about("Judges a history file once more")
-        .arg(Arg::new("file").required(true).value_parser(value_parser!(PathBuf)).help("What --history wrote"))
-        .arg(
-            Arg::new("late-ms")
-                .long("late-ms")
-                .value_name("N")
-                .value_parser(value_parser!(u64))
-                .help("From when a message was due until it is shown; more is late, whatever the run said"),
-        )
+    Command::new("check").about("Judges a history file once more").arg(file("file", "What --history wrote")).arg(
+        Arg::new("late-ms")
+            .long("late-ms")
+            .value_name("N")
+            .value_parser(value_parser!(u64))
+            .help("From when a message was due until it is shown; more is late, whatever the run said"),
+    )
 }
 
 fn merge() -> Command {
@@ -159,97 +183,34 @@ fn merge() -> Command {
 }
 
 fn compare() -> Command {
-    let one = |name: &'static str, about: &'static str| {
-        Arg::new(name).required(true).value_parser(value_parser!(PathBuf)).help(about)
-    };
     Command::new("compare")
         .about("Two runs beside each other, the second over the first")
-        .arg(one("first", "What --json wrote"))
-        .arg(one("second", "The same of another run"))
+        .arg(file("first", "What --json wrote"))
+        .arg(file("second", "The same of another run"))
 }
 
 fn table() -> Command {
     Command::new("table")
         .about("The results of loadtest/bench as a document")
-        .arg(Arg::new("directory").required(true).value_parser(value_parser!(PathBuf)).help("Where they are"))
+        .arg(file("directory", "Where they are"))
         .arg(Arg::new("commit").long("commit").help("Which commit was measured"))
+        .arg(path("costs", "Where to write the few figures that plan is made from"))
 }
 
-fn files(about: &'static str) -> Arg {
-    Arg::new("files").required(true).num_args(1..).value_parser(value_parser!(PathBuf)).help(about)
-}
-
-fn outputs() -> [Arg; 4] {
-    [
-        path("json", "Where to write the figures as JSON"),
-        path("html", "Where to write the report as a page"),
-        path("markdown", "Where to write the figures as Markdown"),
-        Arg::new("title").long("title").help("The heading above the figures"),
-    ]
-}
-
-/// A scenario, by itself, with what all of them take. `late` is how many milliseconds a message may take.
-fn scenario(name: &'static str, about: &'static str, late: &'static str) -> Command {
-    let targets = Arg::new("targets")
-        .long("targets")
-        .value_name("URLS")
-        .value_delimiter(',')
-        .default_value("ws://127.0.0.1:3000")
-        .help("Where nodes listen, comma-separated: ws://127.0.0.1:3001, or wss://chat.example.com");
-    let door = text("door", "native-json", "How clients speak").value_parser(Door::NAMES);
-    let seed = Arg::new("random-seed").long("random-seed").value_name("N").value_parser(value_parser!(u64));
-    let watch = Arg::new("watch").long("watch").value_name("NAME=PID|URL").action(ArgAction::Append);
-    Command::new(name)
-        .about(about)
-        .arg(targets)
-        .arg(door)
-        .arg(path("secret-file", "The secret that signs tokens. Without it, a node without keys is asked for them"))
-        .arg(path("token-file", "Tokens instead: a line is USER TOKEN").conflicts_with("secret-file"))
-        .arg(path("ca-file", "Certificates, in PEM, that are trusted besides this machine's"))
-        .arg(seed.help("Draws the same arrivals, sizes and people again"))
-        .arg(
-            Arg::new("name")
-                .long("name")
-                .help("What all users' names begin with; another one in each run if not given"),
-        )
-        .arg(text("shard", "1/1", "Which part of a run this process plays: 1/3, 2/3, 3/3, with one --random-seed"))
-        .arg(number("connecting", "64", "How many connect at the same time; others wait"))
-        .arg(number("late-ms", late, "From when a message was due until it is shown; more is late, and a failure"))
-        .arg(watch.help("A process whose CPU and memory is shown: its id, or its /metrics; may be repeated"))
-        .arg(path("history", "Where to keep what happened, a JSON line for each event, to be judged again by check"))
-        .args(outputs())
-        .mut_arg("title", |title| title.default_value(name))
-}
-
-/// What those take in which people talk.
-fn talking(command: Command, pairs: &'static str, rate: &'static str) -> Command {
-    command
-        .arg(number("pairs", pairs, "How many pairs"))
-        .arg(number("rate", rate, "Messages that are due per second, whatever becomes of those before"))
-        .arg(
-            text("arrivals", "chance", "How they are spread: as people come, or one every so often")
-                .value_parser(["chance", "even"]),
-        )
-        .arg(text("size", "80", "Bytes of a text: 100, or 20-500, or sizes with weights: 40*20,200*70,4000*10"))
-        .arg(text("placement", "across", "Which targets the two of a pair use").value_parser(["across", "same", "any"]))
-}
-
-fn text(name: &'static str, default: &'static str, about: &'static str) -> Arg {
-    Arg::new(name).long(name).default_value(default).help(about)
-}
-
-fn path(name: &'static str, about: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf)).help(about)
-}
-
-fn number(name: &'static str, default: &'static str, about: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("N").default_value(default).value_parser(value_parser!(u64)).help(about)
-}
-
-fn flag(name: &'static str, about: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).help(about)
-}
-
-fn node_pid() -> Arg {
-    Arg::new("pid").long("pid").value_parser(value_parser!(u32)).required(true).help("The process of the node")
+fn plan() -> Command {
+    Command::new("plan")
+        .about("What so many people need, by what the benchmark measured, and where the first wall is")
+        .arg(path("costs", "What was measured").default_value("docs/benchmarks.json"))
+        .arg(share("connections", "How many are connected; the three sizes of docs/capacity.md without it"))
+        .arg(text("door", "native-json", "How clients speak").value_parser(Door::NAMES))
+        .arg(share("messages-per-hour", "Messages that each writes in an hour").default_value("12"))
+        .arg(share("comings-per-hour", "Times that each connects in an hour").default_value("2"))
+        .arg(share("fan-out", "Devices that are shown each message").default_value("1.5"))
+        .arg(number("text-bytes", "80", "Bytes of a text"))
+        .arg(share("busy-percent", "Of everything, so much is used").default_value("60"))
+        .arg(share("node-cores", "Processors of a node").default_value("4"))
+        .arg(share("node-gib", "Memory of a node").default_value("8"))
+        .arg(share("node-connections", "Connections that a node may open").default_value("100000"))
+        .arg(share("mongodb-cores", "Processors of MongoDB's primary").default_value("16"))
+        .arg(share("network-gbit", "What the network of one machine carries").default_value("10"))
 }

@@ -1,7 +1,9 @@
 //! The command line: what every scenario takes, and what is made of it.
 
+mod arguments;
 mod commands;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,6 +37,8 @@ pub(crate) struct Common {
     run: String,
     pub(crate) shard: Shard,
     connecting: usize,
+    /// That play; with one alone, nobody waits for another thread to wake up.
+    pub(crate) threads: usize,
     late: Duration,
     pub(crate) watched: Vec<Watched>,
     pub(crate) title: String,
@@ -117,6 +121,10 @@ impl Common {
             run: text("name").unwrap_or_else(|| format!("{:08x}", SystemChance.bits() >> 32)),
             shard: read(matches, "shard")?,
             connecting: usize::try_from(get(matches, "connecting"))?.clamp(1, Semaphore::MAX_PERMITS),
+            threads: match usize::try_from(get(matches, "threads"))? {
+                0 => (std::thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1),
+                some => some,
+            },
             late: Duration::from_millis(get(matches, "late-ms")),
             watched: read_all(matches, "watch")?,
             title: text("title").unwrap_or_default(),
@@ -149,6 +157,8 @@ impl Common {
             latencies: Latencies::begin()?,
             doorway: Semaphore::new(self.connecting),
             listener: OnceLock::new(),
+            spread: OnceLock::new(),
+            whereabouts: OnceLock::new(),
         }))
     }
 }

@@ -61,7 +61,8 @@ fn verdict(report: &Report, page: &mut String) {
         Some(verdict) if verdict.is_clean() => {
             let _ = write!(
                 page,
-                "<p>{} messages acknowledged, each shown once, whole and in order: nothing lost, doubled, out of order or late.</p>",
+                "<p>{} messages acknowledged, each shown once, whole and in order: nothing lost, doubled, \
+                 out of order or late.</p>",
                 verdict.acked
             );
         }
@@ -91,7 +92,7 @@ fn figures(report: &Report, page: &mut String) {
         card("Delivered", short(rate), "per second");
         card("Damaged", verdict.damages().to_string(), "");
     }
-    let main = [Span::Shown, Span::Back, Span::Page, Span::Welcomed];
+    let main = [Span::Shown, Span::Came, Span::Back, Span::Page, Span::Welcomed];
     if let Some((span, latency)) = main.iter().find_map(|span| Some((span, report.latencies.get(span.name())?))) {
         card(&format!("50 %, {}", span.name()), short(latency.p50_ms), "ms");
         card("99 %", short(latency.p99_ms), "ms");

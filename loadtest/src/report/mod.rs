@@ -3,9 +3,11 @@
 mod bench;
 mod chart;
 mod compare;
+pub(crate) mod costs;
 mod html;
 mod machine;
 mod merge;
+mod results;
 mod scale;
 mod slope;
 mod table;
@@ -20,8 +22,10 @@ use switchboard::model::{Clock, SystemClock};
 
 pub(crate) use bench::document;
 pub(crate) use compare::compare;
+pub(crate) use costs::Costs;
 pub(crate) use machine::Machine;
 pub(crate) use merge::merge;
+pub(crate) use results::Results;
 pub(crate) use slope::Bounds;
 pub(crate) use table::Table;
 
@@ -33,7 +37,7 @@ use crate::options::Common;
 use crate::watch::{Seen, Timeline, Usage};
 use crate::world::World;
 
-/// Of its processors, this tool may have so much; beyond, it is probably what was measured.
+/// Of its threads' time, this tool may need so much; beyond, it is probably what was measured.
 const BUSY_SHARE_MAX: f64 = 0.85;
 /// Of all processors of a machine, so much may be busy; beyond, whoever shares them waits for one another.
 const MACHINE_SHARE_MAX: f64 = 0.95;
@@ -81,6 +85,9 @@ pub(crate) struct Report {
     pub(crate) targets: Vec<String>,
     pub(crate) door: String,
     pub(crate) seed: u64,
+    /// Of this tool.
+    #[serde(default)]
+    pub(crate) threads: usize,
     pub(crate) machine: Machine,
     pub(crate) passed: bool,
     pub(crate) reasons: Vec<String>,
@@ -155,6 +162,7 @@ impl Report {
             targets: world.targets.iter().map(ToString::to_string).collect(),
             door: world.door.to_string(),
             seed: common.seed,
+            threads: common.threads,
             machine: Machine::here(),
             passed: findings.reasons.is_empty(),
             reasons: findings.reasons,
@@ -177,11 +185,12 @@ impl Report {
 
     /// Says when this tool was what was measured.
     fn warn(&mut self) {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of cores")]
-        let cores = self.machine.cores as f64;
+        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
+        let threads = self.threads as f64;
         let own = self.processes.first().map_or(0.0, |own| own.cpu_seconds / self.seconds.max(0.001));
-        if own > cores * BUSY_SHARE_MAX {
-            self.warnings.push(format!("this tool used {own:.1} of {cores} processors: it was the bottleneck"));
+        if own > threads * BUSY_SHARE_MAX {
+            let said = format!("this tool used {own:.1} processors with {threads} threads: it was the bottleneck");
+            self.warnings.push(said);
         }
         if let Some(begun) = self.latencies.get(Span::Begun.name()).filter(|begun| begun.p99_ms > BEGUN_MS_MAX) {
             let late = begun.p99_ms;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::pairs::{self, Account, Crowd};
 use super::reach;
+use super::read_back::Archive;
 use super::talk::{Chatter, Manner};
 use crate::Fault;
 use crate::client::Order;
@@ -44,13 +45,19 @@ impl Options {
         let seconds = get(matches, "seconds");
         let messages = match seconds {
             0 => common.shard.part(get(matches, "messages").max(1)),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
-            seconds => (manner.rate * Duration::from_secs(seconds).as_secs_f64()).ceil() as u64,
+            seconds => manner.due_in(Duration::from_secs(seconds)),
         };
         let crowd = Crowd::of(get(matches, "pairs"), read(matches, "placement")?);
+        let crowd = Crowd {
+            devices: u32::try_from(get(matches, "devices"))?.max(1),
+            conversations: get(matches, "conversations"),
+            in_turn: matches.get_flag("in-turn"),
+            reads_back: matches.get_flag("read-back"),
+            ..crowd
+        };
         Ok(Self {
             common: common.clone(),
-            crowd: Crowd { devices: u32::try_from(get(matches, "devices"))?.max(1), ..crowd },
+            crowd,
             manner,
             messages,
             answers: get(matches, "answers"),
@@ -69,10 +76,11 @@ impl Options {
 /// Plays it.
 pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
     let all = options.crowd.gather(&options.common, &world).await?;
+    let archive = if options.crowd.reads_back { Archive::of(&all) } else { Archive::default() };
     let mut plan = Plan::new(options.events.clone());
     world.counters.planned.store(options.messages, Ordering::Relaxed);
 
-    let mut chatter = Chatter::begin(all.writers, &options.manner);
+    let mut chatter = Chatter::begin(all.writers, all.talks, &options.manner);
     if options.answers > 0 {
         chatter.answer(&world, options.answers, options.think.clone());
     }
@@ -92,6 +100,7 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
     let shown = reach("received", &world.counters.shown, sent * times, options.patience).await;
     acked.and(shown).unwrap_or_else(|missing| say(&missing.to_string()));
     tokio::time::sleep(options.aftermath).await;
+    archive.read(&world).await?;
 
     let account = pairs::account(&world, chatter.writers, all.screens).await?;
     Ok(find(options, &world, account, &events, seconds))

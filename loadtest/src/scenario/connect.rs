@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::reach;
 use crate::Fault;
@@ -50,9 +50,15 @@ impl Options {
 pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
     let mut clients = Vec::new();
     let seconds_before = ramp(options, &world, &mut clients, options.baseline).await;
+    sleep(options.rest).await;
     let before = usage(&world, &options.common.watched).await;
     let seconds = ramp(options, &world, &mut clients, options.connections).await;
+    // What follows from coming is over by half of the rest.
+    sleep(options.rest / 2).await;
+    let (settled, began) = (usage(&world, &options.common.watched).await, Instant::now());
+    sleep(options.rest / 2).await;
     let after = usage(&world, &options.common.watched).await;
+    let rested = began.elapsed().as_secs_f64();
     let connected = now(&world.counters.connected);
     let (failed, lost) = (now(&world.counters.failed), now(&world.counters.lost));
     for client in clients {
@@ -79,8 +85,17 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
         findings.table.row(format!("{}: bytes for each connection of all", watched.name), bytes);
         bytes_each.push((watched.name.clone(), bytes));
     }
+    let mut resting_micros_each = Vec::new();
+    for (watched, pair) in options.common.watched.iter().zip(settled.iter().zip(&after).skip(1)) {
+        let (Some(settled), Some(after), false) = (pair.0, pair.1, options.rest.is_zero()) else { continue };
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let micros = (after.cpu_seconds - settled.cpu_seconds) * 1e6 / rested / connected.max(1) as f64;
+        findings.table.row(format!("{}: CPU of each that rests, µs a second", watched.name), format!("{micros:.1}"));
+        resting_micros_each.push((watched.name.clone(), micros));
+    }
     findings.details = json!({
         "connected": connected, "per_second": per_second, "failed": failed, "lost": lost, "bytes_each": bytes_each,
+        "resting_micros_each": resting_micros_each,
     });
     Ok(findings)
 }
@@ -89,7 +104,7 @@ fn growth(before: &Usage, after: &Usage) -> u64 {
     after.resident_bytes.saturating_sub(before.resident_bytes)
 }
 
-/// Connects more until there are `total`, and rests. Answers how many seconds it took until all were in.
+/// Connects more until there are `total`. Answers how many seconds it took until all were in.
 async fn ramp(options: &Options, world: &Arc<World>, clients: &mut Vec<Client>, total: u64) -> f64 {
     let mut pace = Pace::steady(options.per_second);
     let first = u64::try_from(clients.len()).unwrap_or(0);
@@ -102,7 +117,5 @@ async fn ramp(options: &Options, world: &Arc<World>, clients: &mut Vec<Client>, 
     }
     let all = reach("connected", &world.counters.connected, total, options.patience).await;
     all.unwrap_or_else(|missing| say(&missing.to_string()));
-    let seconds = pace.elapsed().as_secs_f64();
-    sleep(options.rest).await;
-    seconds
+    pace.elapsed().as_secs_f64()
 }

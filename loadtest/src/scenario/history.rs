@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::archive::Archivist;
+use super::groups::demand_native_door;
 use super::reach;
 use super::talk::Writer;
 use crate::Fault;
 use crate::chance::Dice;
-use crate::client::{Beginning, Client, Order};
-use crate::door::Door;
+use crate::client::{Address, Beginning, Client, Order};
 use crate::frames::Page;
 use crate::judge::{Device, Record};
 use crate::latency::Span;
@@ -67,9 +67,7 @@ struct Reading {
 
 impl Options {
     pub(crate) fn of(common: &Common, matches: &ArgMatches) -> Result<Self, Fault> {
-        if !matches!(common.door, Door::Native(_)) {
-            return Err("history is read by the native door: --door native-json or native-msgpack".into());
-        }
+        demand_native_door(common)?;
         Ok(Self {
             common: common.clone(),
             messages: get(matches, "messages").max(2),
@@ -215,9 +213,10 @@ async fn come_back(options: &Options, world: &Arc<World>, talk: &Talk, last: u64
     reach("connected", &world.counters.connected, already.0 + 1, PATIENCE).await?;
     let mut pace = crate::arrivals::Pace::even(options.rate);
     let mut dice = options.common.dice(5);
+    let reader = Address::Person(talk.other.clone());
     for _ in 0..options.behind.min(u64::from(u32::MAX)) {
         let due = pace.wait().await;
-        writer.write(world, &talk.other, due, (dice.bits(), 80)).await?;
+        writer.write(world, &reader, due, (dice.bits(), 80)).await?;
     }
     reach("acknowledged", &world.counters.acked, already.1 + options.behind, PATIENCE).await?;
     writer.client.finish().await;
@@ -247,6 +246,7 @@ mod tests {
             seq: Seq(seq),
             from: sender.clone(),
             text: Saying { run: 0, sender: sender.clone(), number: seq, due_micros: 0, noise: 0 }.text(0),
+            event: None,
         };
         Page { messages: places.map(message).collect(), more }
     }

@@ -13,7 +13,7 @@ use super::reach;
 use super::talk::Writer;
 use crate::Fault;
 use crate::arrivals::Pace;
-use crate::client::{Beginning, Client};
+use crate::client::{Address, Beginning, Client};
 use crate::judge::{Device, Record};
 use crate::options::get;
 use crate::report::{Findings, Table};
@@ -122,7 +122,7 @@ async fn seed(options: &Options, world: &Arc<World>) -> Result<Findings, Fault> 
                 let conversation = ConversationId::direct(&writer.client.user, &to);
                 let devices = vec![Device::first(writer.client.user.clone()), Device::first(to.clone())];
                 world.witness.note(&Record::Room { conversation, devices, echoes: false });
-                writer.write(world, &to, Instant::now(), (index, 0)).await?;
+                writer.write(world, &Address::Person(to), Instant::now(), (index, 0)).await?;
                 written += 1;
             }
             writers.push(writer);

@@ -59,7 +59,7 @@ impl Options {
 /// Plays it.
 pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings, Fault> {
     let all = options.crowd.gather(&options.common, &world).await?;
-    let mut chatter = Chatter::begin(all.writers, &options.manner);
+    let mut chatter = Chatter::begin(all.writers, all.talks, &options.manner);
     let story = tell(options.clone(), world.clone());
     let mut messages = 0;
     while !story.is_finished() {

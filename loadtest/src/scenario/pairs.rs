@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::model::ConversationId;
+use switchboard::model::{ConversationId, UserId};
 
 use super::reach;
 use super::talk::Writer;
+use super::talks::Talks;
 use crate::Fault;
 use crate::client::{Beginning, Client};
 use crate::judge::{Device, Record, Verdict};
@@ -35,6 +36,12 @@ pub(super) struct Crowd {
     pub(super) devices: u32,
     /// Of 100, so many read slowly; what they are shown is accounted for by itself.
     pub(super) slow_percent: u64,
+    /// Over how many conversations what they say is spread; 0: one for each pair.
+    pub(super) conversations: u64,
+    /// Whether each is visited in its turn, and not by chance.
+    pub(super) in_turn: bool,
+    /// Whether what the server has kept is judged in the end.
+    pub(super) reads_back: bool,
 }
 
 /// All of them.
@@ -45,6 +52,8 @@ pub(super) struct Gathered {
     pub(super) screens: Vec<Client>,
     /// Who of the writers reads slowly.
     pub(super) slow: Vec<usize>,
+    /// Who of the writers talks with whom.
+    pub(super) talks: Talks,
 }
 
 /// What became of all of them.
@@ -74,23 +83,26 @@ impl FromStr for Placement {
 impl Crowd {
     /// Pairs of people with one device each.
     pub(super) fn of(pairs: u64, placement: Placement) -> Self {
-        Self { pairs: pairs.max(1), placement, devices: 1, slow_percent: 0 }
+        Self {
+            pairs: pairs.max(1),
+            placement,
+            devices: 1,
+            slow_percent: 0,
+            conversations: 0,
+            in_turn: false,
+            reads_back: false,
+        }
     }
 
     /// Everybody of this part of the run, connected.
     pub(super) async fn gather(&self, common: &Common, world: &Arc<World>) -> Result<Gathered, Fault> {
-        let mut all = Gathered { writers: Vec::new(), screens: Vec::new(), slow: Vec::new() };
+        let here = (0..self.pairs).filter(|pair| common.shard.has(*pair)).count() as u64;
+        let talks = Talks::among(here, common.shard.part(self.conversations), world.targets.len(), self.in_turn)?;
+        let mut all = Gathered { writers: Vec::new(), screens: Vec::new(), slow: Vec::new(), talks };
         let mut dice = common.dice(2);
         for pair in (0..self.pairs).filter(|pair| common.shard.has(*pair)) {
             let users = [world.people.user(2 * pair)?, world.people.user(2 * pair + 1)?];
-            let conversation = ConversationId::direct(&users[0], &users[1]);
-            let screens = users
-                .iter()
-                .flat_map(|user| (1..=self.devices.max(1)).map(|number| Device { user: user.clone(), number }));
-            let devices: Vec<_> = screens.collect();
-            let echoes = world.door.echoes();
-            world.witness.note(&Record::Room { conversation, devices: devices.clone(), echoes });
-            for device in devices {
+            for device in users.iter().flat_map(|user| self.devices_of(user)) {
                 let side = u64::from(device.user == users[1]);
                 let target = match self.placement {
                     Placement::Across => pair + side + u64::from(device.number) - 1,
@@ -107,12 +119,29 @@ impl Crowd {
                 if is_writer { all.writers.push(Writer::new(client)) } else { all.screens.push(client) }
             }
         }
-        if all.writers.is_empty() {
-            return Err("there is no pair for this part of the run: more --pairs, or fewer parts".into());
+        for (conversation, one, other) in all.conversations() {
+            let archive = self.reads_back.then(|| Device::archive(one.clone()));
+            let devices = self.devices_of(one).chain(self.devices_of(other)).chain(archive).collect();
+            world.witness.note(&Record::Room { conversation, devices, echoes: world.door.echoes() });
         }
         let count = all.writers.len() + all.screens.len();
         reach("connected", &world.counters.connected, u64::try_from(count)?, CONNECT_PATIENCE).await?;
         Ok(all)
+    }
+
+    fn devices_of(&self, user: &UserId) -> impl Iterator<Item = Device> + use<> {
+        let user = user.clone();
+        (1..=self.devices.max(1)).map(move |number| Device { user: user.clone(), number })
+    }
+}
+
+impl Gathered {
+    /// Every conversation, with the two who talk there.
+    pub(super) fn conversations(&self) -> impl Iterator<Item = (ConversationId, &UserId, &UserId)> {
+        self.talks.all().map(move |(one, other)| {
+            let (one, other) = (&self.writers[one].client.user, &self.writers[other].client.user);
+            (ConversationId::direct(one, other), one, other)
+        })
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
         if stops { stopped.push(remote) } else { slow.push(remote) }
     }
     let stop = CancellationToken::new();
-    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, &options.manner));
+    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, all.talks, &options.manner));
     sleep(options.lasting).await;
     stop.cancel();
     let writers = talk.await??;

@@ -16,7 +16,7 @@ use super::reach;
 use super::talk::Writer;
 use crate::Fault;
 use crate::arrivals::Pace;
-use crate::client::{Beginning, Client, Order};
+use crate::client::{Address, Beginning, Client, Order};
 use crate::judge::{Device, Record, Verdict};
 use crate::options::get as number;
 use crate::report::Findings;
@@ -128,9 +128,10 @@ fn kib_between(before: u64, after: u64) -> i64 {
 async fn write(world: &Arc<World>, senders: &mut [Writer], to: &UserId, messages: u64, rate: u64) -> Result<(), Fault> {
     let acked = get(&world.counters.acked);
     let mut pace = Pace::even(rate);
+    let to = Address::Person(to.clone());
     for (noise, sender) in (0..messages).zip((0..senders.len()).cycle()) {
         let due = pace.wait().await;
-        senders[sender].write(world, to, due, (noise, 0)).await?;
+        senders[sender].write(world, &to, due, (noise, 0)).await?;
     }
     reach("acknowledged", &world.counters.acked, acked + messages, PATIENCE).await
 }

@@ -63,7 +63,7 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
         let _ = remotes[*slow].send(Order::ReadSlowly(REST)).await;
     }
     let stop = CancellationToken::new();
-    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, &options.manner));
+    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, all.talks, &options.manner));
     let storms = disturb(options, &world, &remotes).await;
     stop.cancel();
     let writers = talk.await??;

@@ -64,7 +64,7 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
     let all = options.crowd.gather(&options.common, &world).await?;
     let remotes: Vec<_> = all.writers.iter().map(|writer| writer.client.remote()).collect();
     let stop = CancellationToken::new();
-    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, &options.manner));
+    let talk = chat_until(stop.clone(), world.clone(), Chatter::begin(all.writers, all.talks, &options.manner));
     let mut storms = Vec::new();
     for _ in 0..options.storms {
         sleep(options.calm).await;

@@ -11,10 +11,11 @@ use switchboard::model::{ConversationId, UserId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::talks::Talks;
 use crate::Fault;
 use crate::arrivals::{Arrivals, Pace, Pattern};
 use crate::chance::Dice;
-use crate::client::{Client, Order, Outgoing};
+use crate::client::{Address, Client, Order, Outgoing};
 use crate::judge::{Device, Record};
 use crate::latency::Span;
 use crate::options::{Common, get as number, read};
@@ -42,13 +43,20 @@ pub(crate) struct Writer {
     written: HashMap<ConversationId, u64>,
 }
 
+/// What is said, and the chance that decides whatever else must be decided.
+#[derive(Debug, Clone)]
+pub(super) struct Contents {
+    pub(super) dice: Dice,
+    sizes: Sizes,
+}
+
 /// All who write, and when.
 pub(super) struct Chatter {
     pub(super) writers: Vec<Writer>,
+    talks: Talks,
     pace: Pace,
     due: Instant,
-    sizes: Sizes,
-    dice: Dice,
+    contents: Contents,
     answers: Option<Answers>,
 }
 
@@ -57,7 +65,8 @@ pub(super) struct Answers {
     percent: u64,
     think: Sizes,
     heard: mpsc::Receiver<(Device, UserId)>,
-    waiting: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// When, who, and to whom.
+    waiting: BinaryHeap<Reverse<(Instant, usize, usize)>>,
     /// Who is where in the list of writers.
     places: HashMap<UserId, usize>,
 }
@@ -70,6 +79,26 @@ impl Manner {
             sizes: read(matches, "size")?,
             dice: common.dice(1),
         })
+    }
+
+    /// How many messages are due in so long.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and small")]
+    pub(super) fn due_in(&self, lasting: Duration) -> u64 {
+        (self.rate * lasting.as_secs_f64()).ceil() as u64
+    }
+
+    /// When something is said, from now on, and what.
+    pub(super) fn begin(&self) -> (Pace, Contents) {
+        let Self { rate, arrivals, sizes, mut dice } = self.clone();
+        let pace = Pace::begin(Arrivals::new(rate, arrivals, Dice::new(dice.bits(), 0)));
+        (pace, Contents { dice, sizes })
+    }
+}
+
+impl Contents {
+    /// Noise, and a size in bytes.
+    pub(super) fn next(&mut self) -> (u64, usize) {
+        (self.dice.bits(), self.sizes.draw(&mut self.dice))
     }
 }
 
@@ -87,12 +116,12 @@ impl Writer {
     pub(crate) async fn write(
         &mut self,
         world: &World,
-        to: &UserId,
+        to: &Address,
         due: Instant,
         (noise, bytes): (u64, usize),
     ) -> Result<(), Fault> {
         let user = self.client.user.clone();
-        let talk = ConversationId::direct(&user, to);
+        let talk = to.talk(&user);
         let number = self.written.entry(talk).or_default();
         *number += 1;
         let (number, due_micros) = (*number, world.latencies.micros(due));
@@ -108,12 +137,10 @@ impl Writer {
 }
 
 impl Chatter {
-    /// Who writes from now on; partners are neighbours in the list.
-    pub(super) fn begin(writers: Vec<Writer>, manner: &Manner) -> Self {
-        let Manner { rate, arrivals, sizes, dice } = manner.clone();
-        let mut dice = dice;
-        let mut pace = Pace::begin(Arrivals::new(rate, arrivals, Dice::new(dice.bits(), 0)));
-        Self { writers, due: pace.next_due(), pace, sizes, dice, answers: None }
+    /// Who writes from now on, and where.
+    pub(super) fn begin(writers: Vec<Writer>, talks: Talks, manner: &Manner) -> Self {
+        let (mut pace, contents) = manner.begin();
+        Self { writers, talks, due: pace.next_due(), pace, contents, answers: None }
     }
 
     /// Of 100 messages, answers so many.
@@ -132,7 +159,7 @@ impl Chatter {
 
     /// Somebody of them.
     pub(super) fn somebody(&mut self) -> usize {
-        usize::try_from(self.dice.below(self.writers.len() as u64)).unwrap_or(0)
+        usize::try_from(self.contents.dice.below(self.writers.len() as u64)).unwrap_or(0)
     }
 
     /// Writes whatever is due next, when it is due.
@@ -141,8 +168,8 @@ impl Chatter {
         if self.due > Instant::now() {
             sleep_until(self.due).await;
         }
-        let writer = self.somebody();
-        self.write(world, writer, self.due).await?;
+        let (writer, partner) = self.talks.next(&mut self.contents.dice);
+        self.write(world, writer, partner, self.due).await?;
         self.due = self.pace.next_due();
         Ok(())
     }
@@ -170,39 +197,39 @@ impl Chatter {
     /// Writes the answers that are due before something else is.
     async fn answer_until(&mut self, world: &World, until: Instant) -> Result<(), Fault> {
         while let Some(answers) = &mut self.answers {
-            let next = answers.waiting.peek().map(|Reverse(next)| *next).filter(|(due, _)| *due <= until);
-            let wake = next.map_or(until, |(due, _)| due);
+            let next = answers.waiting.peek().map(|Reverse(next)| *next).filter(|(due, ..)| *due <= until);
+            let wake = next.map_or(until, |(due, ..)| due);
             tokio::select! {
                 biased;
                 heard = answers.heard.recv() => match heard {
-                    Some(heard) => answers.consider(&heard, &mut self.dice),
+                    Some(heard) => answers.consider(&heard, &mut self.contents.dice),
                     None => self.answers = None,
                 },
                 () = sleep_until(wake) => {
-                    let Some((due, writer)) = next else { return Ok(()) };
+                    let Some((due, writer, partner)) = next else { return Ok(()) };
                     answers.waiting.pop();
-                    self.write(world, writer, due).await?;
+                    self.write(world, writer, partner, due).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn write(&mut self, world: &World, writer: usize, due: Instant) -> Result<(), Fault> {
-        let partner = self.writers[writer ^ 1].client.user.clone();
-        let content = (self.dice.bits(), self.sizes.draw(&mut self.dice));
+    async fn write(&mut self, world: &World, writer: usize, partner: usize, due: Instant) -> Result<(), Fault> {
+        let partner = Address::Person(self.writers[partner].client.user.clone());
+        let content = self.contents.next();
         self.writers[writer].write(world, &partner, due, content).await
     }
 }
 
 impl Answers {
-    fn consider(&mut self, (device, _): &(Device, UserId), dice: &mut Dice) {
+    fn consider(&mut self, (device, from): &(Device, UserId), dice: &mut Dice) {
         let place = self.places.get(&device.user).filter(|_| device.number == 1);
-        if let Some(place) = place
+        if let Some((place, partner)) = place.zip(self.places.get(from))
             && dice.below(100) < self.percent
         {
             let think = Duration::from_millis(self.think.draw(dice) as u64);
-            self.waiting.push(Reverse((Instant::now() + think, *place)));
+            self.waiting.push(Reverse((Instant::now() + think, *place, *partner)));
         }
     }
 }

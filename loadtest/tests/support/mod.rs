@@ -6,11 +6,15 @@ pub(crate) mod tls;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use switchboard::bus::local::LocalHub;
 use switchboard::config::{self, Surroundings};
-use switchboard::node::{self, Node};
+use switchboard::node::{self, Node, Parts};
+use switchboard::presence::local::LocalWorld;
+use switchboard::telemetry::{Memory, Traces};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -20,11 +24,12 @@ const SECRET: &str = "a-secret-of-the-tests-long-enough-to-count";
 /// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// A node with the embedded store, until it is dropped; and a place for files.
+/// Nodes with one embedded store, until they are dropped; and a place for files.
 pub(crate) struct Bench {
+    /// Of the first one.
     pub(crate) address: String,
     directory: TempDir,
-    _node: Node,
+    nodes: Vec<Node>,
 }
 
 /// What a run of the program came to.
@@ -49,7 +54,29 @@ impl Surroundings for Nowhere {
 }
 
 impl Bench {
+    /// One node.
     pub(crate) async fn start() -> Self {
+        Self::with(1, |_| {}).await
+    }
+
+    /// So many nodes that tell each other in this process, as they would by Redis.
+    pub(crate) async fn cluster(nodes: usize) -> Self {
+        Self::with(nodes, |_| {}).await
+    }
+
+    /// A node whose store acknowledges every message and does not write every tenth of a conversation.
+    pub(crate) async fn forgetful() -> Self {
+        Self::with(1, |file| {
+            let store = rusqlite::Connection::open(file).unwrap();
+            let forget = "CREATE TRIGGER forget AFTER INSERT ON messages WHEN new.seq % 10 = 7 \
+                          BEGIN DELETE FROM messages WHERE conversation = new.conversation AND seq = new.seq; END";
+            store.execute_batch(forget).unwrap();
+        })
+        .await
+    }
+
+    /// So many nodes, after something was done to the file of their store.
+    async fn with(nodes: usize, tamper: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data").to_str().unwrap().to_owned();
         std::fs::write(directory.path().join("secret"), SECRET).unwrap();
@@ -61,15 +88,43 @@ impl Bench {
             ("--sends-per-second", "100000"),
             ("--sends-burst", "100000"),
             ("--unauthenticated-per-address", "10000"),
+            ("--presence-grace-seconds", "1"),
         ];
         let arguments = ["switchboard", "serve"].into_iter().map(str::to_owned);
         let arguments = arguments.chain(flags.iter().map(|(name, value)| format!("{name}={value}")));
         let config = config::load(arguments.map(Into::into), &Nowhere).map_err(|stop| stop.text).unwrap().config;
-        let (listener, ops) =
-            (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-        let parts = node::open(&config, None).await.unwrap();
-        let node = Node::start(parts, node::settings(&config), listener, ops).await.unwrap();
-        Self { address: node.address().to_string(), directory, _node: node }
+        let first = node::open(&config, None).await.unwrap();
+        tamper(&directory.path().join("data/switchboard.db"));
+        let (hub, world) = (LocalHub::default(), LocalWorld::default());
+        let mut running = Vec::new();
+        for _ in 0..nodes {
+            let listen = || TcpListener::bind("127.0.0.1:0");
+            let (listener, ops) = (listen().await.unwrap(), listen().await.unwrap());
+            let ((bus, events), clock) = (hub.join(), first.clock.clone());
+            let (presence, comings_and_goings) = world.join(config.presence_grace, clock.clone());
+            let parts = Parts {
+                store: first.store.clone(),
+                bus: Arc::new(bus),
+                events,
+                presence: Arc::new(presence),
+                comings_and_goings,
+                verifier: first.verifier.clone(),
+                minter: None,
+                clock,
+                chance: first.chance.clone(),
+                recorder: None,
+                traces: Traces::off(),
+                label: None,
+                memory: Memory::boundless(),
+            };
+            running.push(Node::start(parts, node::settings(&config), listener, ops).await.unwrap());
+        }
+        Self { address: running[0].address().to_string(), directory, nodes: running }
+    }
+
+    /// What `--targets` takes, for all nodes.
+    pub(crate) fn targets(&self) -> String {
+        self.nodes.iter().map(|node| format!("ws://{}", node.address())).collect::<Vec<_>>().join(",")
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

@@ -8,9 +8,9 @@ mod websocket;
 
 use std::collections::HashMap;
 
-use switchboard::model::{ConversationId, Seq};
+use switchboard::model::{ClientKey, ConversationId, Seq, UserId};
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Address, Outgoing};
 use crate::door::{Dialer, Door, Target};
 use crate::frames::{Answer, Ask, Resume};
 pub(crate) use socketio::Thread;
@@ -58,20 +58,37 @@ impl Link {
 
     pub(crate) async fn send(&mut self, send: &Outgoing) -> Option<()> {
         match self {
-            Self::Native(native) => native.write(&Ask::Send { to: &send.to, key: &send.key, text: &send.text }).await,
+            Self::Native(native) => {
+                let (to, conversation) = match &send.to {
+                    Address::Person(person) => (Some(person), None),
+                    Address::Group(group) => (None, Some(*group)),
+                };
+                native.write(&Ask::Send { to, conversation, key: &send.key, text: &send.text }).await
+            }
             Self::SocketIo(socket) => socket.send(send).await,
         }
     }
 
-    /// Asks for a page of history; only the native door has this on its sockets.
+    /// Asks for a page of history.
     pub(crate) async fn history(&mut self, talk: ConversationId, before: Option<Seq>, limit: u64) -> Option<()> {
-        match self {
-            Self::Native(native) => {
-                native.write(&Ask::History { conversation: talk, before, limit }).await?;
-                self.flush().await
-            }
-            Self::SocketIo(_) => None,
-        }
+        self.ask(&Ask::History { conversation: talk, before, limit }).await
+    }
+
+    /// Asks for a group.
+    pub(crate) async fn found(&mut self, key: &ClientKey, members: &[UserId]) -> Option<()> {
+        self.ask(&Ask::Group { key, action: "create", name: "Load", members }).await
+    }
+
+    /// Asks who of these people is there, now and whenever it changes.
+    pub(crate) async fn watch(&mut self, users: &[UserId]) -> Option<()> {
+        self.ask(&Ask::Watch { users }).await
+    }
+
+    /// What only the native door has on its sockets.
+    async fn ask(&mut self, ask: &Ask<'_>) -> Option<()> {
+        let Self::Native(native) = self else { return None };
+        native.write(ask).await?;
+        self.flush().await
     }
 
     pub(crate) async fn ping(&mut self) -> Option<()> {

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::polling::Polling;
 use super::websocket::WebSocket;
-use crate::client::outgoing::Outgoing;
+use crate::client::outgoing::{Address, Outgoing};
 use crate::door::{Dialer, Target};
 use crate::frames::{Answer, Fault, Heard};
 
@@ -104,9 +104,11 @@ impl SocketIo {
     }
 
     pub(super) async fn send(&mut self, send: &Outgoing) -> Option<()> {
+        // There are no groups on this door.
+        let Address::Person(receiver) = &send.to else { return None };
         self.sends += 1;
         let mut event = Writer::event(MAIN, "send-message", Some(self.sends), 0);
-        let said = json!({ "receiverId": send.to, "message": send.text, "clientMessageId": send.key });
+        let said = json!({ "receiverId": receiver, "message": send.text, "clientMessageId": send.key });
         event.argument(&said).ok()?;
         self.under_way.insert(self.sends, (send.talk, send.key.clone()));
         self.write(&event.finish()).await
@@ -209,6 +211,7 @@ fn answer(answered: &Answered, (conversation, key): (ConversationId, ClientKey))
 
 impl Told {
     fn heard(self) -> Heard {
-        Heard { conversation: self.conversation_id, seq: self.seq, from: self.sender_id, text: self.message }
+        let Self { conversation_id, seq, sender_id, message } = self;
+        Heard { conversation: conversation_id, seq, from: sender_id, text: message, event: None }
     }
 }
