@@ -37,7 +37,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bus::{Bus, Nodes};
-use crate::model::{Chance, Clock, Policy, Refusal, UserId};
+use crate::model::{Chance, Clock, Policy, Refusal};
 use crate::presence::Presence;
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
 use crate::telemetry::{Traces, Trail};
