@@ -67,7 +67,7 @@ impl House {
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             traces: Traces::off(),
-            trail: Arc::new(Trail::new(Duration::ZERO, Arc::new(SystemClock))),
+            trail: Arc::new(Trail::new(Duration::from_secs(60), Arc::new(SystemClock))),
             nodes: Arc::new(Nodes::new(NodeId(1), None)),
         }));
         Self { router: router(&chat, UNPACED, UNPACED), store, presence, chat, _directory: directory }
