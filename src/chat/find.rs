@@ -75,12 +75,18 @@ impl Chat {
         if self.met().contains(&met) {
             return Ok(());
         }
+        // Of who comes back while they are erased, the end of that forgets this, too: then they are met once more.
+        let is_being_erased = standing.tokens_before.is_some()
+            && self.store.erasure(&who.user).await.map_err(|error| unavailable(&error))?.is_some();
         let known = self.store.profiles(std::slice::from_ref(&who.user)).await.map_err(|error| unavailable(&error))?;
         if known.into_iter().flatten().all(|profile| profile.is_deleted()) {
             self.store.put_profile(&who.user, &profile_of_token(who)).await.map_err(|error| unavailable(&error))?;
         }
         if !theirs.is_empty() {
             self.store.set_address(&who.user, &theirs).await.map_err(|error| unavailable(&error))?;
+        }
+        if is_being_erased {
+            return Ok(());
         }
         let mut known = self.met();
         if known.len() >= ADDRESSES_MET_MAX {
