@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use switchboard::bus::local::LocalHub;
-use switchboard::bus::{Bus, Nodes};
+use switchboard::bus::{Bus, Hints, Nodes};
 use switchboard::delivery::{Delivery, Item, Ports, Seat, Start};
 use switchboard::model::{
     AsOf, ClientKey, Clock, ConversationId, Identity, Message, MessageId, NodeId, Role, Seq, StoreTime, SystemChance,
@@ -89,6 +89,7 @@ impl World {
             memberships: Arc::new(Memberships::new(store.clone())),
             standings: Arc::new(StandingCache::new(store.clone())),
             bus: bus.clone(),
+            hints: Hints::default(),
             presence: Arc::new(presence),
             traces: Traces::off(),
             trail: Arc::new(Trail::new(Duration::ZERO, clock.clone())),

@@ -7,6 +7,7 @@
 //! [`BUS_EVENTS_MAX`](crate::model::limits::BUS_EVENTS_MAX) places. One node has one bus.
 
 mod channel;
+mod hints;
 pub mod local;
 mod metrics;
 mod nodes;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::model::{NodeId, UserId};
 
+pub use hints::{Hint, Hints};
 pub use nodes::Nodes;
 
 /// What the bus tells its node.

@@ -3,6 +3,8 @@
 //! The rules, each of which keeps a promise:
 //! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
 //! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
+//! - A lane begins behind the head, which is taken for good and may lag. Where the bus says that others wrote, it looks
+//!   there again first: the bus is a reason to look, and no more.
 //! - A taken place means another node was faster: read where the conversation ends, and try there.
 //! - A taken key means the message is stored already: answer with the first result.
 //! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::ahead::Ahead;
 use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
 use super::heads::{Heads, Stored};
@@ -28,6 +31,7 @@ use super::metrics::Stages;
 use super::rights::Rules;
 use super::send::Sent;
 use super::unavailable;
+use crate::bus::{Hint, Hints};
 use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, STORE_PAUSE};
 use crate::model::{Clock, Code, ConversationId, Kind, Message, Refusal, Seq, StoreTime};
 use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
@@ -42,6 +46,8 @@ pub(super) struct Parts {
     pub(super) memberships: Arc<Memberships>,
     pub(super) rules: Arc<Rules>,
     pub(super) announcer: Arc<Announcer>,
+    pub(super) hints: Hints,
+    pub(super) ahead: Ahead,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
@@ -65,6 +71,12 @@ pub(super) struct Lane {
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
     end: Option<Tail>,
+    /// Whether the head is known to lag, so that the end is to be read from the messages themselves.
+    head_lags: bool,
+    /// What the bus says of its end.
+    hint: Hint,
+    /// Up to here, that was looked into.
+    heeded: Seq,
     /// How many at the front of the queue have an attempt of unknown outcome behind them.
     unsure: usize,
     /// How many at the front of the queue have passed the gate.
@@ -75,6 +87,7 @@ impl Lane {
     pub(super) fn new(conversation: ConversationId, parts: Arc<Parts>, inbox: mpsc::Receiver<Pending>) -> Self {
         let queue = VecDeque::new();
         let since = Instant::now();
+        let hint = parts.hints.follow(conversation);
         Self {
             conversation,
             parts,
@@ -84,6 +97,9 @@ impl Lane {
             since,
             queue,
             end: None,
+            head_lags: false,
+            hint,
+            heeded: Seq::ZERO,
             unsure: 0,
             admitted: 0,
         }
@@ -125,12 +141,16 @@ impl Lane {
         let Some(end) = self.end else {
             self.since = Instant::now();
             self.end = Some(self.read_end().await?);
+            self.head_lags = false;
             if std::mem::take(&mut self.is_exact) {
                 // What happened meanwhile may have changed who may write.
                 self.admitted = 0;
             }
             return Ok(());
         };
+        if self.hint.highest() > end.seq.max(self.heeded) {
+            return self.look_ahead().await;
+        }
         self.admit(end.seq).await?;
         if self.end.is_none() {
             return Ok(());
@@ -156,8 +176,28 @@ impl Lane {
     }
 
     async fn read_end(&self) -> Result<Tail, StoreError> {
-        let tail = self.parts.store.tail(self.conversation, None).await?;
-        Ok(tail.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
+        let end = match self.head_lags {
+            false => self.parts.ahead.head(self.conversation).await?,
+            true => self.parts.store.tail(self.conversation, None).await?,
+        };
+        Ok(end.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
+    }
+
+    /// The end may be further than the head says.
+    const fn lose_sight(&mut self) {
+        self.end = None;
+        self.head_lags = true;
+    }
+
+    /// The bus says that others wrote. Where that may have changed who may write, the end is read anew like at first.
+    async fn look_ahead(&mut self) -> Result<(), StoreError> {
+        let heard = self.hint.highest();
+        let head = if self.is_exact { None } else { self.parts.ahead.head(self.conversation).await? };
+        self.heeded = heard;
+        self.end = head.filter(|head| head.seq >= heard);
+        // Told of before the head was raised.
+        self.head_lags = self.end.is_none();
+        Ok(())
     }
 
     /// Refuses what may not be written here, now. What stays at the front was let through, in a group as long as the end
@@ -206,7 +246,7 @@ impl Lane {
             let is_final = self.is_exact && !refusal.code.is_retryable();
             if is_final && self.since < pending.accepted {
                 // Another node may have let them in since the end was read.
-                self.end = None;
+                self.lose_sight();
                 return Ok(());
             }
             let stored = if is_final { self.find(pending).await? } else { None };
@@ -287,7 +327,7 @@ impl Lane {
                 }
                 Outcome::SeqTaken => {
                     self.parts.metrics.conflicts.increment(1);
-                    self.end = None;
+                    self.lose_sight();
                     return Ok(());
                 }
                 Outcome::KeyTaken => return self.answer_with_first_result().await,
@@ -299,7 +339,7 @@ impl Lane {
                 Outcome::Unknown(error) => {
                     self.parts.metrics.unknown.increment(1);
                     self.unsure = undecided;
-                    self.end = None;
+                    self.lose_sight();
                     return Err(error);
                 }
             }
@@ -383,7 +423,7 @@ impl Lane {
                     return Ok(());
                 }
                 Err(error) if deadline <= Instant::now() => {
-                    self.end = None;
+                    self.lose_sight();
                     return Err(error);
                 }
                 Err(_) => sleep(STORE_PAUSE).await,

@@ -4,6 +4,7 @@
 //! bulk insert (`commit`) or in an ordered run → its members are told over the bus (`announce`) → the conversation's
 //! head is raised (`heads`) → the sender gets the answer.
 
+mod ahead;
 mod announce;
 mod away;
 mod commit;
@@ -36,7 +37,7 @@ mod unread;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::bus::{Bus, Nodes};
+use crate::bus::{Bus, Hints, Nodes};
 use crate::model::{Chance, Clock, Policy, Refusal};
 use crate::presence::Presence;
 use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
@@ -73,6 +74,8 @@ pub struct Ports {
     pub policy: Policy,
     /// How other nodes are told.
     pub bus: Arc<dyn Bus>,
+    /// What the bus told of conversations.
+    pub hints: Hints,
     /// Where users are.
     pub presence: Arc<dyn Presence>,
     /// The wall clock.
@@ -116,6 +119,7 @@ impl Chat {
             standings,
             policy,
             bus,
+            hints,
             presence,
             clock,
             chance,
@@ -133,6 +137,8 @@ impl Chat {
             memberships: memberships.clone(),
             rules: rules.clone(),
             announcer: announcer.clone(),
+            hints,
+            ahead: ahead::Ahead::start(store.clone()),
             commit: commit::Commit::start(store.clone(), traces.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,

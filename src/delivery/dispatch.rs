@@ -14,7 +14,7 @@ use super::position::Verdict;
 use super::registry::Registry;
 use super::trail::Question;
 use super::watchers::Watchers;
-use crate::bus::{BusEvent, Cause, Nodes};
+use crate::bus::{BusEvent, Cause, Hints, Nodes};
 use crate::model::limits::{DEGRADED_PERIOD, TYPING_HOLDS};
 use crate::model::{Clock, NodeId, UserId};
 use crate::store::{Memberships, StandingCache};
@@ -45,6 +45,7 @@ pub(super) struct Desk {
     pub(super) traces: Traces,
     pub(super) trail: Arc<Trail>,
     pub(super) nodes: Arc<Nodes>,
+    pub(super) hints: Hints,
     /// Where questions about messages are answered.
     pub(super) questions: mpsc::Sender<Question>,
 }
@@ -110,6 +111,7 @@ impl Desk {
                 if group && message.event.is_some() {
                     self.memberships.forget(message.conversation);
                 }
+                self.hints.heard(message.conversation, message.seq);
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
                 let (taken, reception) = (self.traces.take(message.id, trace), self.trail.taken(&message));

@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::bus::{Bus, BusEvent, Nodes};
+use crate::bus::{Bus, BusEvent, Hints, Nodes};
 use crate::model::limits::{PRESENCE_ANSWER_WAIT, TRAIL_QUESTIONS_MAX};
 use crate::model::{AsOf, Clock, Identity, StoreTime, UserId};
 use crate::presence::{Leaving, Presence, PresenceEvent};
@@ -57,6 +57,8 @@ pub struct Ports {
     pub standings: Arc<StandingCache>,
     /// Where channels are subscribed.
     pub bus: Arc<dyn Bus>,
+    /// Where is kept what the bus tells of conversations.
+    pub hints: Hints,
     /// Where users are.
     pub presence: Arc<dyn Presence>,
     /// The wall clock: what latencies are measured with.
@@ -134,7 +136,8 @@ impl Delivery {
         events: mpsc::Receiver<BusEvent>,
         comings_and_goings: mpsc::Receiver<PresenceEvent>,
     ) -> Self {
-        let Ports { store, store_clock, memberships, standings, bus, presence, clock, traces, trail, nodes } = ports;
+        let Ports { store, store_clock, memberships, standings, bus, hints, presence, clock, traces, trail, nodes } =
+            ports;
         let metrics = metrics::Metrics::new();
         let watchers = Arc::new(watchers::Watchers::new(metrics.watched.clone()));
         let visible = Arc::new(visible::Visible::new(presence.clone(), watchers.clone(), clock.clone()));
@@ -160,6 +163,7 @@ impl Delivery {
             traces,
             trail: trail.clone(),
             nodes: nodes.clone(),
+            hints,
             questions,
         };
         let (trust, watched) = watch::channel(dispatch::Trust::Usual);

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::auth::{Minter, Verifier};
-use crate::bus::{Bus, BusEvent, Nodes};
+use crate::bus::{Bus, BusEvent, Hints, Nodes};
 use crate::chat::{self, Chat};
 use crate::delivery::{self, Delivery};
 use crate::door::engineio::{self, BusCarrier, EngineIo, Relay};
@@ -154,6 +154,7 @@ impl Node {
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
+        let hints = Hints::default();
         let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
@@ -162,6 +163,7 @@ impl Node {
             standings: standings.clone(),
             policy: settings.policy,
             bus: bus.clone(),
+            hints: hints.clone(),
             presence: presence.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
@@ -176,6 +178,7 @@ impl Node {
                 memberships,
                 standings,
                 bus: bus.clone(),
+                hints,
                 presence: presence.clone(),
                 clock: clock.clone(),
                 traces: traces.clone(),

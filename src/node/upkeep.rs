@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::open::{StartError, open_bus, open_store};
-use crate::bus::Nodes;
+use crate::bus::{Hints, Nodes};
 use crate::chat::{self, Chat};
 use crate::config::{Config, Restoration, Storage};
 use crate::model::{Chance, Clock, NodeId, SystemChance, SystemClock, UserId};
@@ -117,6 +117,7 @@ async fn open_chat(config: &Config) -> Result<Chat, StartError> {
         store,
         policy: config.policy,
         bus,
+        hints: Hints::default(),
         presence: Arc::new(presence),
         traces: Traces::off(),
         trail: Arc::new(Trail::new(Duration::ZERO, clock.clone())),

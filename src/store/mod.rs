@@ -159,6 +159,14 @@ pub trait Conversations: Send + Sync + 'static {
     /// order.
     async fn get(&self, ids: &[ConversationId]) -> Result<Vec<Summary>, StoreError>;
 
+    /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that exist,
+    /// in any order: a place that is taken, or zero, and a time at which the store had taken it.
+    async fn heads(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tail)>, StoreError> {
+        let head =
+            |summary: Summary| (summary.conversation.id, Tail { seq: summary.last_seq, stored: summary.activity });
+        Ok(self.get(ids).await?.into_iter().map(head).collect())
+    }
+
     /// Raises the heads of conversations to these stored messages (at most
     /// [`BATCH_MESSAGES_MAX`](crate::model::limits::BATCH_MESSAGES_MAX), one a conversation) and stamps their activity
     /// with the store's clock. A head that is already there or beyond is left alone, so this may be repeated freely.

@@ -75,6 +75,8 @@ mod traces_measure;
 #[cfg(test)]
 mod trail;
 #[cfg(test)]
+mod turns;
+#[cfg(test)]
 mod typing;
 #[cfg(test)]
 mod upkeep;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use switchboard::bus::Nodes;
+use switchboard::bus::{Hints, Nodes};
 use switchboard::chat::{self, Chat};
 use switchboard::delivery::{self, Delivery};
 use switchboard::model::{Clock, NodeId, Policy, Timestamp, UserId};
@@ -175,6 +175,7 @@ impl World {
         let presence = Arc::new(presence);
         let trail = Arc::new(Trail::new(Duration::from_secs(900), clock.clone()));
         let nodes = Arc::new(Nodes::new(NodeId(place as u64), None));
+        let hints = Hints::default();
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),
@@ -182,6 +183,7 @@ impl World {
             standings: standings.clone(),
             policy: Policy::Open,
             bus: bus.clone(),
+            hints: hints.clone(),
             presence: presence.clone(),
             clock: clock.clone(),
             chance: dice.clone(),
@@ -196,6 +198,7 @@ impl World {
             memberships,
             standings,
             bus: bus_of_delivery,
+            hints,
             presence,
             clock: clock.clone(),
             traces: Traces::off(),

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::groups::read_group;
 use super::outcome::Malformed;
+use crate::model::limits::CROWD_STAMP;
 use crate::model::{
     Activity, Assignment, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq,
     StoreTime, Summary, TalkState, Timestamp as WallTime, UserId,
@@ -114,6 +115,18 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
     Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
 }
 
+/// How far a conversation goes at least, and a time at which that was stored. A crowd's activity may be older by what its
+/// stamps are apart.
+pub(super) fn read_head(document: &RawDocument) -> Result<(ConversationId, Tail), Malformed> {
+    let id = read_conversation_id(document)?;
+    let activity = StoreTime(millis(document.get_datetime("at")?));
+    let stored = match document.get_str("k")? {
+        "group" => activity.plus(CROWD_STAMP),
+        _ => activity,
+    };
+    Ok((id, Tail { seq: read_seq(document, "n")?, stored }))
+}
+
 /// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
 /// changed), `at` activity; of a talk with the team, its assignment; of a group, `x` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
@@ -167,17 +180,18 @@ pub(super) const fn state_name(state: TalkState) -> &'static str {
 
 /// The same without the preview.
 pub(super) fn read_activity(document: &RawDocument) -> Result<Activity, Malformed> {
-    let id: [u8; 16] = document
-        .get_binary("_id")?
-        .bytes
-        .try_into()
-        .map_err(|_| Malformed::Value("a conversation id that is not 16 bytes long"))?;
+    let id = read_conversation_id(document)?;
     let members = document.get_array("m")?.into_iter().map(read_user).collect::<Result<_, _>>()?;
     Ok(Activity {
-        conversation: Conversation { id: ConversationId::from_bytes(id), kind: kind(document.get_str("k")?)?, members },
+        conversation: Conversation { id, kind: kind(document.get_str("k")?)?, members },
         last_seq: read_seq(document, "n")?,
         activity: StoreTime(millis(document.get_datetime("at")?)),
     })
+}
+
+fn read_conversation_id(document: &RawDocument) -> Result<ConversationId, Malformed> {
+    let id = document.get_binary("_id")?.bytes.try_into();
+    id.map(ConversationId::from_bytes).map_err(|_| Malformed::Value("a conversation id that is not 16 bytes long"))
 }
 
 fn read_preview(document: &RawDocument, seq: Seq) -> Result<Preview, Malformed> {

@@ -19,6 +19,7 @@ pub(super) enum Operation {
     Page,
     Open,
     Get,
+    Heads,
     Raise,
     Active,
     List,
@@ -67,7 +68,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 53] = [
+    const ALL: [Self; 54] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -76,6 +77,7 @@ impl Operation {
         Self::Page,
         Self::Open,
         Self::Get,
+        Self::Heads,
         Self::Raise,
         Self::Active,
         Self::List,
@@ -133,6 +135,7 @@ impl Operation {
             Self::Page => "page",
             Self::Open => "open",
             Self::Get => "get",
+            Self::Heads => "heads",
             Self::Raise => "raise",
             Self::Active => "active",
             Self::List => "list",

@@ -2,14 +2,12 @@
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::raw::RawDocument;
 use mongodb::bson::{Bson, doc};
 
 use super::MongoStore;
-use super::document::{binary, date, place, read_activity, read_tail};
+use super::document::{binary, date, place, read_head, read_tail};
 use super::erasure::read_id;
 use super::metrics::Operation;
-use super::outcome::Malformed;
 use super::read::{Read, read};
 use super::run::Failure;
 use crate::model::limits::PURGE_STEP_MESSAGES;
@@ -50,7 +48,7 @@ impl Retention for MongoStore {
                     let head = read(&conversations, &mut *session, head, read_head).await?.pop();
                     let (Some(first), Some(last), Some(head)) = (first, last, head) else { return Ok(0) };
                     let step = Seq(first.seq.0.saturating_add(PURGE_STEP_MESSAGES - 1));
-                    let up_to = up_to.min(step).min(last.seq.previous()).min(head);
+                    let up_to = up_to.min(step).min(last.seq.previous()).min(head.1.seq);
                     if up_to < first.seq {
                         return Ok(0);
                     }
@@ -88,8 +86,4 @@ impl Retention for MongoStore {
 
 fn key(conversation: ConversationId, seq: Seq) -> Bson {
     binary(&place(conversation, seq))
-}
-
-fn read_head(document: &RawDocument) -> Result<Seq, Malformed> {
-    Ok(read_activity(document)?.last_seq)
 }

@@ -8,8 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use switchboard::auth::Verifier;
-use switchboard::bus::Nodes;
 use switchboard::bus::local::LocalHub;
+use switchboard::bus::{Hints, Nodes};
 use switchboard::chat::{Chat, Ports};
 use switchboard::door::origin::Origins;
 use switchboard::door::rest::{Api, PREFIX, Paces, routes};
@@ -63,6 +63,7 @@ impl House {
             standings: Arc::new(StandingCache::new(store.clone())),
             policy: Policy::Open,
             bus: Arc::new(bus),
+            hints: Hints::default(),
             presence: presence.clone(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),

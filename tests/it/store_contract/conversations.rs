@@ -1,7 +1,7 @@
 //! Rules of the conversations and their heads. A head may stand anywhere between where it was raised to and the last
 //! message, so these only ever look at one that was raised to the last.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -114,6 +114,25 @@ pub(crate) async fn get_answers_those_that_exist(fixture: impl Fixture) {
     known.sort_by_key(|talk| talk.id);
     assert_eq!(found, known);
     assert_eq!(store.get(&[]).await.unwrap(), []);
+}
+
+pub(crate) async fn heads_never_lead(fixture: impl Fixture) {
+    let store = fixture.store();
+    let mut known = talks(&*store, CURSORS_MAX - 1).await;
+    known.push(Conversation::direct(&somebody("ann"), &somebody("bob")));
+    let ids: Vec<_> = known.iter().map(|talk| talk.id).collect();
+    let heads = async || HashMap::<_, _>::from_iter(store.heads(&ids).await.unwrap());
+    assert!(heads().await.values().all(|head| head.seq == Seq::ZERO));
+    assert_eq!(heads().await.len(), CURSORS_MAX - 1, "one does not exist");
+
+    let said = fill(&*store, ids[0], &known[0].members[0], 1, 3).await;
+    let unraised = heads().await[&ids[0]];
+    assert!(unraised.seq <= Seq(3), "{unraised:?}");
+    store.raise(&said[2..]).await.unwrap();
+    let (raised, end) = (heads().await[&ids[0]], store.tail(ids[0], None).await.unwrap().unwrap());
+    assert_eq!(raised.seq, end.seq);
+    assert!(raised.stored >= end.stored, "{raised:?} {end:?}: it was stored by then");
+    assert_eq!(store.heads(&[]).await.unwrap(), []);
 }
 
 pub(crate) async fn a_head_only_rises(fixture: impl Fixture) {

@@ -75,6 +75,7 @@ macro_rules! store_contract {
             conversations: many_may_open_at_once;
             conversations: a_support_conversation_is_a_persons_and_the_teams;
             conversations: get_answers_those_that_exist;
+            conversations: heads_never_lead;
             conversations: a_head_only_rises;
             conversations: raising_again_changes_nothing;
             conversations: a_head_rises_also_where_the_message_came_first;
