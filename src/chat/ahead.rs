@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::pace::Pace;
 use crate::model::ConversationId;
 use crate::model::limits::{ATTEMPTS_WAITING_MAX, CURSORS_MAX};
 use crate::store::{Store, StoreError, Tail};
@@ -41,10 +42,12 @@ impl Ahead {
     }
 }
 
-/// A question that comes alone is asked at once; while the store is asked, others gather, and go together.
+/// A question that comes alone is asked at once; others gather, and go together.
 async fn answer(store: Arc<dyn Store>, mut questions: mpsc::Receiver<Question>) {
     let mut asked = Vec::new();
+    let mut pace = Pace::new(store.pace());
     while questions.recv_many(&mut asked, CURSORS_MAX).await > 0 {
+        pace.gather(&mut questions, &mut asked, CURSORS_MAX).await;
         let ids: Vec<_> = asked.iter().map(|question| question.conversation).collect();
         let heads = store.heads(&ids).await.map(HashMap::<_, _>::from_iter);
         for Question { conversation, reply } in asked.drain(..) {

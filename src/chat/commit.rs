@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::pace::Pace;
 use crate::model::TraceContext;
-use crate::model::limits::{ATTEMPTS_WAITING_MAX, BATCH_MESSAGES_MAX, BATCHES_IN_FLIGHT_MAX, LINGER};
+use crate::model::limits::{ATTEMPTS_WAITING_MAX, BATCH_MESSAGES_MAX, BATCHES_IN_FLIGHT_MAX};
 use crate::store::{Attempt, Outcome, Store, StoreError};
 use crate::telemetry::Traces;
 
@@ -43,24 +44,18 @@ impl Commit {
     }
 }
 
-/// When nothing is under way a message is inserted at once; when the store is busy, messages gather meanwhile, and
-/// the longer it takes the more go together.
+/// When nothing was inserted lately a message is inserted at once; otherwise messages gather meanwhile, and the longer the
+/// store takes the more go together.
 async fn collect(store: Arc<dyn Store>, traces: Traces, mut waiting: mpsc::Receiver<Waiting>) {
     let writers = Arc::new(Semaphore::new(BATCHES_IN_FLIGHT_MAX));
     let mut batch = Vec::new();
+    let mut pace = Pace::new(store.pace());
     loop {
         let Ok(writer) = writers.clone().acquire_owned().await else { return };
         if waiting.recv_many(&mut batch, BATCH_MESSAGES_MAX).await == 0 {
             return;
         }
-        let another_is_under_way = writers.available_permits() + 1 < BATCHES_IN_FLIGHT_MAX;
-        if another_is_under_way && batch.len() < BATCH_MESSAGES_MAX {
-            tokio::time::sleep(LINGER).await;
-            while batch.len() < BATCH_MESSAGES_MAX {
-                let Ok(more) = waiting.try_recv() else { break };
-                batch.push(more);
-            }
-        }
+        pace.gather(&mut waiting, &mut batch, BATCH_MESSAGES_MAX).await;
         let (store, traces, batch) = (store.clone(), traces.clone(), std::mem::take(&mut batch));
         tokio::spawn(async move {
             insert(&*store, &traces, batch).await;

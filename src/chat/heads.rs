@@ -1,7 +1,7 @@
 //! Raises the heads of conversations after their messages were stored, and only then lets the senders be answered:
 //! whoever asks the store "where was activity?" finds every acknowledged message.
 //!
-//! Raises are coalesced: while one is under way, the next gathers, and of many messages of one conversation only the
+//! Raises are coalesced: while one is under way, and for a moment after it began, the next gathers, and of many messages of one conversation only the
 //! last needs raising.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::{metrics::Stages, send::Sent, unavailable};
+use super::{metrics::Stages, pace::Pace, send::Sent, unavailable};
 use crate::model::limits::{BATCH_MESSAGES_MAX, HEADS_WAITING_MAX, SEND_WAIT, STORE_PAUSE};
 use crate::model::{ConversationId, Message, Refusal};
 use crate::store::{Store, StoreError};
@@ -63,7 +63,9 @@ impl Heads {
 
 async fn raise_all(store: Arc<dyn Store>, stages: Stages, mut arriving: mpsc::Receiver<Stored>) {
     let mut waiting = Vec::new();
+    let mut pace = Pace::new(store.pace());
     while arriving.recv_many(&mut waiting, HEADS_WAITING_MAX).await > 0 {
+        pace.gather(&mut arriving, &mut waiting, HEADS_WAITING_MAX).await;
         while !waiting.is_empty() {
             let heads = highest_of_each(&waiting);
             match raise(&*store, &heads).await {

@@ -22,6 +22,7 @@ mod lanes;
 mod list;
 mod member;
 mod metrics;
+mod pace;
 mod presence;
 mod profile;
 mod read;

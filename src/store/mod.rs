@@ -20,6 +20,8 @@ mod retention;
 mod standings;
 mod vault;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use addresses::Addresses;
@@ -246,6 +248,10 @@ pub trait Store:
 
     /// Which history this is: made with the store, changed by a restore.
     fn generation(&self) -> Generation;
+
+    /// How far apart shared operations of one kind should begin on one node, so that they are worth their price.
+    fn pace(&self) -> Duration;
+
     /// Lets go of what the store holds, when nobody uses it any more. Nothing is lost without it.
     async fn close(&self) {}
 }

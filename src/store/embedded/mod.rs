@@ -37,6 +37,7 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -50,7 +51,7 @@ use super::{
     Addresses, Archive, Attempt, Behind, Conversations, Erasure, Groups, Messages, Outcome, People, Progress, Since,
     Span, Standings, Store, StoreError, Tail,
 };
-use crate::model::limits::USERS_PER_QUESTION_MAX;
+use crate::model::limits::{EMBEDDED_PACE, USERS_PER_QUESTION_MAX};
 use crate::model::{
     Activity, Ban, Chance, ClientKey, Clock, Conversation, ConversationId, Cursor, CursorKind, Generation, Group,
     Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
@@ -407,6 +408,10 @@ impl Store for EmbeddedStore {
 
     fn generation(&self) -> Generation {
         self.generation
+    }
+
+    fn pace(&self) -> Duration {
+        EMBEDDED_PACE
     }
 
     async fn close(&self) {

@@ -27,6 +27,8 @@ mod standings;
 mod vessel;
 
 use async_trait::async_trait;
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::{Collection, Database};
@@ -38,6 +40,7 @@ pub use self::original::MongoOriginal;
 use self::run::{Failure, Runner};
 pub use self::vessel::MongoVessel;
 use super::{Store, StoreError};
+use crate::model::limits::MONGODB_PACE;
 use crate::model::{Chance, Generation, StoreTime};
 
 /// What an operator may decide beside the connection string.
@@ -119,5 +122,9 @@ impl Store for MongoStore {
 
     fn generation(&self) -> Generation {
         self.generation
+    }
+
+    fn pace(&self) -> Duration {
+        MONGODB_PACE
     }
 }

@@ -10,8 +10,10 @@ mod faults;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use switchboard::model::limits::MONGODB_PACE;
 use switchboard::model::{
     Activity, Appearance, Assignment, Ban, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation,
     Group, Message, Profile, Revoked, Seq, Standing, StoreTime, Summary, Timestamp, UserId,
@@ -403,5 +405,9 @@ impl Store for SimStore {
 
     fn generation(&self) -> Generation {
         Generation(7)
+    }
+
+    fn pace(&self) -> Duration {
+        MONGODB_PACE
     }
 }
