@@ -63,6 +63,8 @@ pub(super) struct Lane {
     inbox: mpsc::Receiver<Pending>,
     /// The conversation, as last seen.
     talk: Option<Talk>,
+    /// Whether it is known to exist.
+    exists: bool,
     /// Whether it is a group, and `talk` is all that the messages up to `end` say of it.
     is_exact: bool,
     /// Since when the end is known.
@@ -93,6 +95,7 @@ impl Lane {
             parts,
             inbox,
             talk: None,
+            exists: false,
             is_exact: false,
             since,
             queue,
@@ -175,11 +178,12 @@ impl Lane {
         Ok(())
     }
 
-    async fn read_end(&self) -> Result<Tail, StoreError> {
+    async fn read_end(&mut self) -> Result<Tail, StoreError> {
         let end = match self.head_lags {
             false => self.parts.ahead.head(self.conversation).await?,
             true => self.parts.store.tail(self.conversation, None).await?,
         };
+        self.exists |= end.is_some();
         Ok(end.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
@@ -234,6 +238,9 @@ impl Lane {
                     // Only now: a conversation does not come to be by what is refused.
                     if !self.is_exact {
                         self.talk = match &pending.open {
+                            Some(Opening::Talk(derived)) if self.exists => {
+                                Some(self.parts.memberships.existing(derived))
+                            }
                             Some(Opening::Talk(derived)) => Some(self.parts.memberships.open(derived).await?),
                             _ => talk,
                         };

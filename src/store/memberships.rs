@@ -113,6 +113,15 @@ impl Memberships {
         Ok(self.remember(Talk::of(conversation.clone())))
     }
 
+    /// The same, of one that exists.
+    #[must_use]
+    pub fn existing(&self, conversation: &Conversation) -> Talk {
+        if let Some((known, _)) = self.lock().get(&conversation.id) {
+            return known.clone();
+        }
+        self.remember(Talk::of(conversation.clone()))
+    }
+
     /// Whether it is remembered here, and lately read.
     #[must_use]
     pub fn known(&self, id: ConversationId) -> Option<Talk> {
