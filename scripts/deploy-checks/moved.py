@@ -1,8 +1,8 @@
 """Fails if a metric of docs/metrics.md was never seen to move by a running Prometheus: one that stays at nothing is one that
 nobody has shown to work. Those that no run brings about on purpose are excused below, each with where it is shown instead; an
-excuse that is not needed any more fails, too.
+excuse that is not needed any more fails, too. What Prometheus never met counts if GLANCED names it: it was seen between scrapes.
 
-usage: moved.py PROMETHEUS
+usage: moved.py PROMETHEUS GLANCED
 """
 
 import json
@@ -20,12 +20,17 @@ EXCUSED = {
     "switchboard_accept_errors_total": "tests/it/overload.rs",
     "switchboard_bus_frames_dropped_total": "tests/it/bus_contract.rs",
     "switchboard_bus_lagged_total": "src/bus/outlet.rs",
-    "switchboard_canary_deaf": "tests/it/bus_redis_faults.rs",
-    "switchboard_canary_rebuilds_total": "tests/it/bus_redis_faults.rs",
     "switchboard_memory_short": "tests/it/overload.rs",
     "switchboard_polling_sessions_refused_total": "tests/socketio",
     "switchboard_relayed_requests_unanswered_total": "tests/socketio/cluster.rs",
     "switchboard_store_embedded_errors_total": "tests/it/store_embedded/disk.rs",
+}
+
+# What nobody outside can bring about when it is looked at: whether a run meets it is chance, so that neither is a fault.
+CHANCE = {
+    # At one instant in 5 s, of a queue that is taken in microseconds: neither 1,200 messages a second on a node nor 1,600
+    # connections that waited for one that was frozen were to be seen there; once, for no reason that we know, something was.
+    "switchboard_runtime_runnable_tasks",
 }
 
 
@@ -42,11 +47,13 @@ def moved(server, name, kind):
     return any(float(each["value"][1]) > 0 for each in found)
 
 
-def main(server):
+def main(server, glanced):
     metrics = ROW.findall(TABLE.read_text())
-    still = {name for name, kind in metrics if not moved(server, name, kind)}
-    faults = [f"{name} was never seen to move" for name in sorted(still - set(EXCUSED))]
+    between = set(pathlib.Path(glanced).read_text().split())
+    still = {name for name, kind in metrics if name not in between and not moved(server, name, kind)}
+    faults = [f"{name} was never seen to move" for name in sorted(still - set(EXCUSED) - CHANCE)]
     faults += [f"{name} moves, and need not be excused" for name in sorted(set(EXCUSED) - still)]
+    faults += [f"there is no metric {name}" for name in sorted({*EXCUSED, *CHANCE} - {name for name, _ in metrics})]
     faults += [f"there is no {place}, where {name} is to be shown" for name, place in EXCUSED.items() if not pathlib.Path(place).exists()]
     for fault in faults:
         print(f"FAILED  {fault}")

@@ -34,7 +34,7 @@ watch() {
     local targets
     mkdir -p "$SCRATCH/alone"
     # What a cluster does not have: the embedded store, keys that an issuer publishes, and traces, to whom nobody answers.
-    begin issuer $PYTHON scripts/deploy-checks/issuer.py $ISSUER
+    begin issuer $PYTHON scripts/deploy-checks/issuer.py $ISSUER 40 "$SCRATCH/guests"
     begin alone env SWITCHBOARD_LISTEN="127.0.0.1:$ALONE" SWITCHBOARD_OPS_LISTEN="127.0.0.1:$ALONE_OPS" \
         SWITCHBOARD_DATA_DIR="$SCRATCH/alone" SWITCHBOARD_JWT_JWKS_URL="http://127.0.0.1:$ISSUER/keys" \
         SWITCHBOARD_JWT_ALGORITHM=EdDSA SWITCHBOARD_OTLP_ENDPOINT=http://127.0.0.1:1 "$BINARY" serve
