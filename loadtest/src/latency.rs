@@ -124,6 +124,19 @@ impl Latencies {
         all.phases.push(Phase { name, from_micros, shown });
     }
 
+    /// What was due before now does not count: the system is warm. It must not have a phase yet but the first.
+    pub(crate) fn count_from_now(&self) {
+        let from_micros = self.micros(Instant::now());
+        let mut all = self.all();
+        for phase in &mut all.phases {
+            phase.from_micros = from_micros;
+            phase.shown.reset();
+        }
+        for span in [Span::Acked, Span::Begun] {
+            all.spans[span as usize].reset();
+        }
+    }
+
     /// Microseconds since the run began.
     pub(crate) fn micros(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
@@ -173,5 +186,28 @@ impl Latencies {
 
     fn all(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_due_before_the_warm_up_ended_does_not_count() {
+        let latencies = Latencies::begin().unwrap();
+        latencies.shown(0, 900_000);
+        latencies.record(Span::Acked, 900_000);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        latencies.count_from_now();
+        latencies.shown(4_999_999, 800_000);
+        assert_eq!(latencies.of(Span::Shown).count, 0);
+        latencies.shown(5_000_000, 1_000);
+        latencies.record(Span::Acked, 2_000);
+        let (shown, acked) = (latencies.of(Span::Shown), latencies.of(Span::Acked));
+        assert_eq!((shown.count, acked.count), (1, 1));
+        assert!(shown.max_ms < 2.0 && acked.max_ms < 3.0, "{shown:?} {acked:?}");
     }
 }

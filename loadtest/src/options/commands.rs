@@ -26,6 +26,7 @@ fn chat() -> Command {
     talking(scenario("chat", "Pairs who talk across nodes, each message judged", "30000"), "60", "500")
         .arg(number("messages", "10000", "How many messages in all, answers not counted"))
         .arg(number("seconds", "0", "For how long, instead of --messages"))
+        .arg(number("warm-up", "0", "Seconds at first whose messages are judged, while their latencies do not count"))
         .arg(number("answers", "0", "Of 100 messages that are shown, so many are answered"))
         .arg(text("think-ms", "500-3000", "How long somebody thinks before they answer"))
         .arg(number("devices", "1", "Devices of each; all must show what the others write"))

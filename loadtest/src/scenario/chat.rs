@@ -28,6 +28,8 @@ pub(crate) struct Options {
     crowd: Crowd,
     manner: Manner,
     messages: u64,
+    /// Seconds.
+    warm_up: u64,
     answers: u64,
     think: Sizes,
     at_least: u64,
@@ -60,6 +62,7 @@ impl Options {
             crowd,
             manner,
             messages,
+            warm_up: get(matches, "warm-up"),
             answers: get(matches, "answers"),
             think: read(matches, "think-ms")?,
             at_least: get(matches, "at-least"),
@@ -84,7 +87,11 @@ pub(crate) async fn run(options: &Options, world: Arc<World>) -> Result<Findings
     if options.answers > 0 {
         chatter.answer(&world, options.answers, options.think.clone());
     }
+    let warm = options.manner.due_in(Duration::from_secs(options.warm_up));
     for index in 0..options.messages {
+        if index == warm && warm > 0 {
+            world.latencies.count_from_now();
+        }
         plan.pass(index * 100 / options.messages, world.counters.unacknowledged());
         cut_somebody_if_due(options, index, &mut chatter).await;
         chatter.next(&world).await?;
