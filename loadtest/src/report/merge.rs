@@ -40,7 +40,7 @@ impl Report {
         for (name, distribution) in other.latencies {
             self.latencies.entry(name).or_default().add(&distribution);
         }
-        let shown = self.latencies.get(crate::latency::Span::Shown.name()).map_or(0, |shown| shown.count);
+        let shown = super::all_shown(self.verdict.as_ref(), &self.latencies);
         if let (Some(own), Some(other)) = (self.processes.first_mut(), other.processes.first()) {
             own.cpu_seconds += other.cpu_seconds;
             own.resident_bytes += other.resident_bytes;

@@ -148,7 +148,7 @@ impl Report {
                 latencies.insert(span.name().to_owned(), distribution);
             }
         }
-        let shown = latencies.get(Span::Shown.name()).map_or(0, |shown| shown.count);
+        let shown = all_shown(findings.verdict.as_ref(), &latencies);
         let silent = seen.usage.iter().filter(|(_, before, after)| before.is_none() || after.is_none());
         let silent: Vec<_> = silent.map(|(name, ..)| format!("{name} did not say what it used")).collect();
         let process = |(name, before, after)| Process::between(name, before, after, shown);
@@ -259,6 +259,12 @@ impl Report {
         self.reasons.iter().for_each(|reason| println!("  failed: {reason}"));
         self.warnings.iter().for_each(|warning| println!("  WARNING: {warning}"));
     }
+}
+
+/// How often a message was shown in all of a run: also those of a warm-up, whose latencies do not count.
+fn all_shown(verdict: Option<&Verdict>, latencies: &BTreeMap<String, Distribution>) -> u64 {
+    let shown = || latencies.get(Span::Shown.name()).map_or(0, |shown| shown.count);
+    verdict.map_or_else(shown, |verdict| verdict.received)
 }
 
 impl Process {
