@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::metrics::{Gap, Metrics};
 use super::registry::{Registry, SHARDS};
-use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, USERS_PER_QUESTION_MAX};
+use crate::model::limits::{AS_OF_MARGIN, AUDIT_PERIOD, NEWCOMERS_PERIOD, USERS_PER_QUESTION_MAX};
 use crate::model::{Activity, Clock, Kind, Standing, StoreTime, UserId};
 use crate::store::{Since, Store, StoreClock, StoreError};
 
@@ -62,9 +62,24 @@ impl Cure {
         }
     }
 
+    /// Asks about those who have come a moment after they did: what was told on the bus just before, and had not raised its
+    /// head yet when they asked for what they missed, is found by then.
+    pub(super) async fn look_after_newcomers(self) {
+        let mut newcomers = Vec::new();
+        loop {
+            tokio::time::sleep(NEWCOMERS_PERIOD).await;
+            self.all(&newcomers, Gap::Audit).await;
+            newcomers = self.registry.take_newcomers();
+        }
+    }
+
     async fn shard(&self, shard: usize, why: Gap) -> bool {
+        self.all(&self.registry.users(shard), why).await
+    }
+
+    async fn all(&self, users: &[(UserId, StoreTime)], why: Gap) -> bool {
         let mut whole = true;
-        for users in self.registry.users(shard).chunks(USERS_PER_QUESTION_MAX) {
+        for users in users.chunks(USERS_PER_QUESTION_MAX) {
             if let Err(error) = self.some(users, why).await {
                 self.metrics.cure_failures.increment(1);
                 tracing::warn!(%error, "the store did not say where there was activity; it is asked again");

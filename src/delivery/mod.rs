@@ -125,7 +125,7 @@ pub struct Delivery {
     reader: reader::Reader,
     visible: Arc<visible::Visible>,
     watchers: Arc<watchers::Watchers>,
-    _tasks: [AbortOnDropHandle<()>; 8],
+    _tasks: [AbortOnDropHandle<()>; 9],
 }
 
 impl Delivery {
@@ -170,6 +170,7 @@ impl Delivery {
         let tasks = [
             tokio::spawn(dispatch::run(events, desk, trust)),
             tokio::spawn(dispatch::keep_cured(watched, cure.clone())),
+            tokio::spawn(cure.clone().look_after_newcomers()),
             tokio::spawn(cure.audit()),
             tokio::spawn(registry.clone().sweep()),
             tokio::spawn(registry.clone().weigh()),

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::bus::Bus;
-use crate::model::limits::{OUTBOX_LOOK_PERIOD, UNSUBSCRIBE_DELAY};
+use crate::model::limits::{NEWCOMERS_MAX, OUTBOX_LOOK_PERIOD, UNSUBSCRIBE_DELAY};
 use crate::model::{StoreTime, UserId};
 
 /// Users are spread over this many shards, so that a lock is short and an audit can take them one shard at a time.
@@ -19,6 +19,8 @@ pub(super) const SHARDS: usize = 64;
 
 pub(super) struct Registry {
     shards: [Shard; SHARDS],
+    /// Who came since this was last looked at.
+    newcomers: Mutex<Vec<UserId>>,
     bus: Arc<dyn Bus>,
     metrics: Metrics,
 }
@@ -41,7 +43,7 @@ struct Entry {
 
 impl Registry {
     pub(super) fn new(bus: Arc<dyn Bus>, metrics: Metrics) -> Self {
-        Self { shards: std::array::from_fn(|_| Shard::default()), bus, metrics }
+        Self { shards: std::array::from_fn(|_| Shard::default()), newcomers: Mutex::default(), bus, metrics }
     }
 
     /// Adds a session. When this returns, the user's channel is subscribed.
@@ -66,6 +68,10 @@ impl Registry {
             entry.empty_since = None;
         }
         self.bus.subscribe(seat).await;
+        let mut newcomers = self.newcomers();
+        if newcomers.len() < NEWCOMERS_MAX {
+            newcomers.push(seat.clone());
+        }
     }
 
     /// Removes a session.
@@ -107,6 +113,20 @@ impl Registry {
         let users = self.shards[shard].lock();
         let connected = users.iter().filter(|(_, entry)| !entry.sessions.is_empty());
         connected.map(|(user, entry)| (user.clone(), entry.audited)).collect()
+    }
+
+    /// Who came since this was last called and is here, and since when the store was not asked about them.
+    pub(super) fn take_newcomers(&self) -> Vec<(UserId, StoreTime)> {
+        let newcomers = std::mem::take(&mut *self.newcomers());
+        let audited = |user: UserId| {
+            let audited = self.shard(&user).lock().get(&user).filter(|entry| !entry.sessions.is_empty())?.audited;
+            Some((user, audited))
+        };
+        newcomers.into_iter().filter_map(audited).collect()
+    }
+
+    fn newcomers(&self) -> MutexGuard<'_, Vec<UserId>> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store was asked about these users, up to this time.

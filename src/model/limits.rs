@@ -270,6 +270,10 @@ pub const HOLE_WAIT: Duration = Duration::from_millis(100);
 pub const AS_OF_MARGIN: Duration = Duration::from_secs(60);
 /// Within this time every connected user is audited once.
 pub const AUDIT_PERIOD: Duration = Duration::from_secs(40);
+/// How often those who came since are asked about, for the first time: each is within twice as long.
+pub const NEWCOMERS_PERIOD: Duration = Duration::from_secs(2);
+/// Those who came since; of more, the audit finds what they miss.
+pub const NEWCOMERS_MAX: usize = 64 * 1024;
 /// While the bus is away, every connected user is asked about this often.
 pub const DEGRADED_PERIOD: Duration = Duration::from_secs(2);
 /// How long a channel stays subscribed after the last socket of its user left.

@@ -37,9 +37,10 @@ pub use retention::Retention;
 pub use standings::{StandingCache, Standings};
 pub use vault::{Original, Vessel};
 
+use crate::model::limits::CROWD_STAMP;
 use crate::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
-    Seq, StoreTime, Summary, UserId,
+    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Kind, Message, NewMessage,
+    Profile, Seq, StoreTime, Summary, UserId,
 };
 
 /// Why the store did not do what it was asked.
@@ -133,6 +134,12 @@ pub trait Messages: Send + Sync + 'static {
     async fn page(&self, conversation: ConversationId, span: Span, limit: usize) -> Result<Vec<Message>, StoreError>;
 }
 
+/// When at the latest the store took the message that a head stands at. A crowd's activity may be older, by what its stamps
+/// are apart.
+fn latest_stored(kind: Kind, activity: StoreTime) -> StoreTime {
+    if kind == Kind::Group { activity.plus(CROWD_STAMP) } else { activity }
+}
+
 /// Where a question about activity goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
@@ -164,8 +171,10 @@ pub trait Conversations: Send + Sync + 'static {
     /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that exist,
     /// in any order: a place that is taken, or zero, and a time at which the store had taken it.
     async fn heads(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tail)>, StoreError> {
-        let head =
-            |summary: Summary| (summary.conversation.id, Tail { seq: summary.last_seq, stored: summary.activity });
+        let head = |Summary { conversation, last_seq, activity, .. }: Summary| {
+            let stored = latest_stored(conversation.kind, activity);
+            (conversation.id, Tail { seq: last_seq, stored })
+        };
         Ok(self.get(ids).await?.into_iter().map(head).collect())
     }
 

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use switchboard::model::limits::AUDIT_PERIOD;
+use switchboard::model::{Conversation, MessageId, NewMessage, Seq, Timestamp, UserId};
+use switchboard::store::{Attempt, Outcome};
+
 use crate::support::chaos::Chaos;
 use crate::support::client::Client;
 use crate::support::cluster::{Cluster, distributed};
@@ -159,4 +163,32 @@ async fn a_silent_partition_is_noticed_and_made_good() {
     ann.tell("bob", "3", "after").await;
     see_patiently(&mut bob, 3).await;
     bob.assert_whole(3);
+}
+
+/// A node tells of a message before it raises the head of its conversation. Who comes in between hears neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_just_before_somebody_came_is_found_a_moment_later() {
+    let cluster = Cluster::redis(1).await;
+    let (store, address) = (cluster.store().await, cluster.nodes[0].address());
+    let [ann, bob]: [UserId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+    let talk = Conversation::direct(&ann, &bob);
+    store.open(&talk).await.unwrap();
+    let earlier = Client::hello(address, "bob").await;
+    let message = NewMessage {
+        conversation: talk.id,
+        id: MessageId::from_bytes([1; 12]),
+        sender: ann,
+        key: "k".parse().unwrap(),
+        at: Timestamp(1),
+        text: "told to nobody".to_owned(),
+        event: None,
+    };
+    let stored = store.append_each(vec![Attempt { message: message.clone(), seq: Seq(1) }]).await;
+    assert_eq!(stored, [Outcome::Stored]);
+    let mut bob = Client::resume(address, "bob", &earlier, |_| true).await;
+    assert_eq!(bob.within(Duration::from_millis(200)).await, None, "nothing says so yet");
+    store.raise(&[message.at_seq(Seq(1))]).await.unwrap();
+    let began = Instant::now();
+    bob.see(1).await;
+    assert!(began.elapsed() < AUDIT_PERIOD / 4, "found by chance, after {:?}", began.elapsed());
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::results::Results;
-use super::{Process, Report};
+use super::{Process, Report, all_shown};
 use crate::distribution::Distribution;
 use crate::judge::Verdict;
 use crate::latency::Span;
@@ -71,7 +71,8 @@ fn talks(text: &mut String, heading: &str, reports: &[&Report]) {
     for report in reports {
         let latency = shown(report);
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-        let rate = latency.count as f64 / f64::max(seconds_of_talk(report), 0.001);
+        let rate =
+            all_shown(report.verdict.as_ref(), &report.latencies) as f64 / f64::max(seconds_of_talk(report), 0.001);
         let (p50, p99, damaged) = (latency.p50_ms, latency.p99_ms, damaged(report));
         let _ = writeln!(text, "| {} | {rate:.0} | {p50:.1} | {p99:.1} | {damaged} | {}", report.title, cpu(report));
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::bench::{micros, seconds_of_talk, shown};
+use super::bench::{micros, seconds_of_talk};
 use super::results::{Results, number};
-use super::{Machine, Report};
+use super::{Machine, Report, all_shown};
 use crate::Fault;
 
 /// Costs are of processor time, in microseconds.
@@ -99,7 +99,7 @@ fn spent_on_message(report: &Report) -> Spent {
 
 fn rated(report: &Report) -> Rated {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let per_second = shown(report).count as f64 / seconds_of_talk(report).max(0.001);
+    let per_second = all_shown(report.verdict.as_ref(), &report.latencies) as f64 / seconds_of_talk(report).max(0.001);
     Rated { per_second, spent: spent_on_message(report) }
 }
 

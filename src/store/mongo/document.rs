@@ -13,12 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::groups::read_group;
 use super::outcome::Malformed;
-use crate::model::limits::CROWD_STAMP;
 use crate::model::{
     Activity, Assignment, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq,
     StoreTime, Summary, TalkState, Timestamp as WallTime, UserId,
 };
-use crate::store::{Attempt, Tail};
+use crate::store::{Attempt, Tail, latest_stored};
 
 /// Bytes of a message's key: its conversation, then its place, so that key order is the order of reading.
 const PLACE_BYTES: usize = 24;
@@ -115,15 +114,11 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
     Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
 }
 
-/// How far a conversation goes at least, and a time at which that was stored. A crowd's activity may be older by what its
-/// stamps are apart.
+/// How far a conversation goes at least, and a time at which that was stored.
 pub(super) fn read_head(document: &RawDocument) -> Result<(ConversationId, Tail), Malformed> {
     let id = read_conversation_id(document)?;
     let activity = StoreTime(millis(document.get_datetime("at")?));
-    let stored = match document.get_str("k")? {
-        "group" => activity.plus(CROWD_STAMP),
-        _ => activity,
-    };
+    let stored = latest_stored(kind(document.get_str("k")?)?, activity);
     Ok((id, Tail { seq: read_seq(document, "n")?, stored }))
 }
 
