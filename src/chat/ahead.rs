@@ -1,8 +1,7 @@
 //! How far conversations have come by what other nodes wrote: their heads, read for many lanes at once.
 //!
-//! A head never leads: what it says is stored for good. It may lag, and then the attempt behind it meets a taken place.
-//! So it is where a lane begins, and where it looks when the bus says that others wrote: one small read among many is far
-//! cheaper than a failed insert and a search for the end.
+//! A head never leads: what it says is stored for good. So it is where a lane looks when the bus says that others wrote: one
+//! small read among many is far cheaper than a failed insert and a search for the end.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! The rules, each of which keeps a promise:
 //! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
 //! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
-//! - A lane begins behind the head, which is taken for good and may lag. Where the bus says that others wrote, it looks
-//!   there again first: the bus is a reason to look, and no more.
+//! - Where the bus says that others wrote, the conversation's head is looked at first: the bus is a reason to look, and no
+//!   more.
 //! - A taken place means another node was faster: read where the conversation ends, and try there.
 //! - A taken key means the message is stored already: answer with the first result.
 //! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
@@ -73,8 +73,6 @@ pub(super) struct Lane {
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
     end: Option<Tail>,
-    /// Whether the head is known to lag, so that the end is to be read from the messages themselves.
-    head_lags: bool,
     /// What the bus says of its end.
     hint: Hint,
     /// Up to here, that was looked into.
@@ -100,7 +98,6 @@ impl Lane {
             since,
             queue,
             end: None,
-            head_lags: false,
             hint,
             heeded: Seq::ZERO,
             unsure: 0,
@@ -144,7 +141,6 @@ impl Lane {
         let Some(end) = self.end else {
             self.since = Instant::now();
             self.end = Some(self.read_end().await?);
-            self.head_lags = false;
             if std::mem::take(&mut self.is_exact) {
                 // What happened meanwhile may have changed who may write.
                 self.admitted = 0;
@@ -179,28 +175,19 @@ impl Lane {
     }
 
     async fn read_end(&mut self) -> Result<Tail, StoreError> {
-        let end = match self.head_lags {
-            false => self.parts.ahead.head(self.conversation).await?,
-            true => self.parts.store.tail(self.conversation, None).await?,
-        };
+        let end = self.parts.store.tail(self.conversation, None).await?;
         self.exists |= end.is_some();
         Ok(end.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
-    /// The end may be further than the head says.
-    const fn lose_sight(&mut self) {
-        self.end = None;
-        self.head_lags = true;
-    }
-
-    /// The bus says that others wrote. Where that may have changed who may write, the end is read anew like at first.
+    /// The bus says that others wrote. Where the head does not go as far yet, or where that may have changed who may write,
+    /// the end is read anew like at first.
     async fn look_ahead(&mut self) -> Result<(), StoreError> {
         let heard = self.hint.highest();
         let head = if self.is_exact { None } else { self.parts.ahead.head(self.conversation).await? };
         self.heeded = heard;
-        self.end = head.filter(|head| head.seq >= heard);
-        // Told of before the head was raised.
-        self.head_lags = self.end.is_none();
+        // No further than both say.
+        self.end = head.filter(|head| head.seq >= heard).map(|head| Tail { seq: heard, ..head });
         Ok(())
     }
 
@@ -253,7 +240,7 @@ impl Lane {
             let is_final = self.is_exact && !refusal.code.is_retryable();
             if is_final && self.since < pending.accepted {
                 // Another node may have let them in since the end was read.
-                self.lose_sight();
+                self.end = None;
                 return Ok(());
             }
             let stored = if is_final { self.find(pending).await? } else { None };
@@ -334,7 +321,7 @@ impl Lane {
                 }
                 Outcome::SeqTaken => {
                     self.parts.metrics.conflicts.increment(1);
-                    self.lose_sight();
+                    self.end = None;
                     return Ok(());
                 }
                 Outcome::KeyTaken => return self.answer_with_first_result().await,
@@ -346,7 +333,7 @@ impl Lane {
                 Outcome::Unknown(error) => {
                     self.parts.metrics.unknown.increment(1);
                     self.unsure = undecided;
-                    self.lose_sight();
+                    self.end = None;
                     return Err(error);
                 }
             }
@@ -430,7 +417,7 @@ impl Lane {
                     return Ok(());
                 }
                 Err(error) if deadline <= Instant::now() => {
-                    self.lose_sight();
+                    self.end = None;
                     return Err(error);
                 }
                 Err(_) => sleep(STORE_PAUSE).await,

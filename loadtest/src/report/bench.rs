@@ -42,7 +42,7 @@ pub(super) fn micros(report: &Report, name: &str) -> f64 {
 
 /// What was lost, doubled and so on; being late is no damage here, it is a result.
 fn damaged(report: &Report) -> u64 {
-    report.verdict.as_ref().map_or(0, Verdict::damages)
+    report.verdict.as_ref().map_or(0, |verdict| verdict.damages() - verdict.late)
 }
 
 fn mark(report: &Report) -> &'static str {

@@ -41,7 +41,7 @@ impl Lane {
     async fn refuse_late(&mut self, head: Seq) -> Result<(), StoreError> {
         let behind = self.parts.store.page(self.conversation, Span::After(head), 1).await?.pop();
         let Some(behind) = behind else {
-            self.lose_sight();
+            self.end = None;
             return Err(StoreError::Unavailable("what comes after a place cannot be read yet".to_owned()));
         };
         if self.queue.front().is_some_and(|front| front.is(&behind)) {
@@ -60,7 +60,7 @@ impl Lane {
             let refusal = Refusal::new(Code::Invalid, "`head` is beyond the last message");
             return self.refuse_unless_stored(refusal).await;
         }
-        self.lose_sight();
+        self.end = None;
         let later = || Err(StoreError::Unavailable(format!("place {head} cannot be read yet")));
         if is_new { Ok(()) } else { later() }
     }
