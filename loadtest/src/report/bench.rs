@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use super::results::Results;
 use super::{Process, Report, all_shown};
 use crate::distribution::Distribution;
-use crate::judge::Verdict;
 use crate::latency::Span;
 
 /// A document of all results.
