@@ -151,10 +151,10 @@ impl Run {
     async fn connect(&mut self) -> Option<Link> {
         let world = self.world.clone();
         let target = &world.targets[self.target % world.targets.len()];
-        let token = world.people.token(&self.mind.device().user, &world.dialer, target).await?;
         // Only so many at once, as from as many different places.
         let _turn = world.doorway.acquire().await.ok()?;
         timeout(WELCOME_WAIT, async {
+            let token = world.people.token(&self.mind.device().user, &world.dialer, target).await?;
             let began = Instant::now();
             let mut link = Link::open(&world.dialer, world.door, target).await?;
             world.latencies.took(Span::Connected, began);
