@@ -1,8 +1,8 @@
 //! Raises the heads of conversations after their messages were stored, and only then lets the senders be answered:
 //! whoever asks the store "where was activity?" finds every acknowledged message.
 //!
-//! Raises are coalesced: while one is under way, and for a moment after it began, the next gathers, and of many messages of one conversation only the
-//! last needs raising.
+//! Raises are coalesced: while one is under way, and for a moment after it began, the next gathers, and of many messages of
+//! one conversation only the last needs raising.
 
 use std::collections::HashMap;
 use std::sync::Arc;
