@@ -187,8 +187,8 @@ NODES = [
     ]),
     ("Inside", [
         ("Tasks", "", "none", [(f"max by (instance) (switchboard_runtime_tasks{{{OF}}})", "{{instance}}")]),
-        ("Tasks that wait for a thread", "", "none",
-         [(f"max by (instance) (switchboard_runtime_runnable_tasks{{{OF}}})", "{{instance}}")]),
+        ("How long a task waits for a thread", "99 %. Far above a few milliseconds, the node has too little processor time.", "s",
+         [(quantile(0.99, "switchboard_runtime_lag_seconds", "instance"), "{{instance}}")]),
         ("Clients that are slowed down", "Pauses in reading those that send too fast.", "cps",
          [(per_second("switchboard_websocket_pauses_total", "instance"), "{{instance}}")]),
     ]),

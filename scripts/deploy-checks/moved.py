@@ -26,14 +26,6 @@ EXCUSED = {
     "switchboard_store_embedded_errors_total": "tests/it/store_embedded/disk.rs",
 }
 
-# What nobody outside can bring about when it is looked at: whether a run meets it is chance, so that neither is a fault.
-CHANCE = {
-    # At one instant in 5 s, of a queue that is taken in microseconds: neither 1,200 messages a second on a node nor 1,600
-    # connections that waited for one that was frozen were to be seen there; once, for no reason that we know, something was.
-    "switchboard_runtime_runnable_tasks",
-}
-
-
 def ask(server, query):
     url = f"http://{server}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -51,9 +43,9 @@ def main(server, glanced):
     metrics = ROW.findall(TABLE.read_text())
     between = set(pathlib.Path(glanced).read_text().split())
     still = {name for name, kind in metrics if name not in between and not moved(server, name, kind)}
-    faults = [f"{name} was never seen to move" for name in sorted(still - set(EXCUSED) - CHANCE)]
+    faults = [f"{name} was never seen to move" for name in sorted(still - set(EXCUSED))]
     faults += [f"{name} moves, and need not be excused" for name in sorted(set(EXCUSED) - still)]
-    faults += [f"there is no metric {name}" for name in sorted({*EXCUSED, *CHANCE} - {name for name, _ in metrics})]
+    faults += [f"there is no metric {name}" for name in sorted(set(EXCUSED) - {name for name, _ in metrics})]
     faults += [f"there is no {place}, where {name} is to be shown" for name, place in EXCUSED.items() if not pathlib.Path(place).exists()]
     for fault in faults:
         print(f"FAILED  {fault}")

@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 use super::keys::auth;
 use super::raw::Raw;
 use super::settings as s;
-use super::{BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage, Traces, Url};
+use super::{
+    Allowance, BusKind, Command, Config, ConfigError, Log, LogFormat, Rates, Secret, Setting, Storage, Traces, Url,
+};
 use crate::model::Policy;
 
 /// The profiles there are.
@@ -159,10 +161,16 @@ fn collector(text: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && is_whole).then_some(url)
 }
 
+fn allowance(raw: &Raw, per_second: &Setting, burst: &Setting) -> Result<Allowance, ConfigError> {
+    Ok(Allowance { per_second: number(raw, per_second, 1, 100_000)?, burst: number(raw, burst, 1, 1_000_000)? })
+}
+
 fn rates(raw: &Raw) -> Result<Rates, ConfigError> {
     Ok(Rates {
-        sends_per_second: number(raw, &s::SENDS_PER_SECOND, 1, 100_000)?,
-        sends_burst: number(raw, &s::SENDS_BURST, 1, 1_000_000)?,
+        sends: allowance(raw, &s::SENDS_PER_SECOND, &s::SENDS_BURST)?,
+        requests: allowance(raw, &s::REQUESTS_PER_SECOND, &s::REQUESTS_BURST)?,
+        service_sends: allowance(raw, &s::SERVICE_SENDS_PER_SECOND, &s::SERVICE_SENDS_BURST)?,
+        service_requests: allowance(raw, &s::SERVICE_REQUESTS_PER_SECOND, &s::SERVICE_REQUESTS_BURST)?,
         frames_per_second: number(raw, &s::FRAMES_PER_SECOND, 1, 1_000_000)?,
         bytes_per_second: number(raw, &s::BYTES_PER_SECOND, 1_024, u32::MAX)?,
         connections_max: number(raw, &s::CONNECTIONS_MAX, 1, 10_000_000)?,

@@ -134,13 +134,26 @@ pub struct Traces {
     pub sample: f64,
 }
 
+/// How often somebody may do something. Both are at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Times per second, over time.
+    pub per_second: u32,
+    /// Times at once.
+    pub burst: u32,
+}
+
 /// How much of everything. Each is at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Sends that one user may make per second, over time.
-    pub sends_per_second: u32,
-    /// Sends that one user may make at once.
-    pub sends_burst: u32,
+    /// Messages that one user may send.
+    pub sends: Allowance,
+    /// Requests that one user may make over REST.
+    pub requests: Allowance,
+    /// Messages that one service, which speaks for many, may send.
+    pub service_sends: Allowance,
+    /// Requests that one service may make over REST.
+    pub service_requests: Allowance,
     /// Frames that one connection may send per second; beyond, it is read more slowly.
     pub frames_per_second: u32,
     /// Bytes that one connection may send per second; beyond, it is read more slowly.

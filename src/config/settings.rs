@@ -127,6 +127,18 @@ settings! {
         "Messages that one user may send per second, over time.";
     SENDS_BURST: Plain "N" = Some("60"),
         "Messages that one user may send at once.";
+    REQUESTS_PER_SECOND: Plain "N" = Some("50"),
+        "Requests over REST that one user may make per second, over time.";
+    REQUESTS_BURST: Plain "N" = Some("200"),
+        "Requests over REST that one user may make at once.";
+    SERVICE_SENDS_PER_SECOND: Plain "N" = Some("200"),
+        "Messages that one service may send per second, over time.";
+    SERVICE_SENDS_BURST: Plain "N" = Some("1000"),
+        "Messages that one service may send at once.";
+    SERVICE_REQUESTS_PER_SECOND: Plain "N" = Some("500"),
+        "Requests over REST that one service may make per second, over time.";
+    SERVICE_REQUESTS_BURST: Plain "N" = Some("2000"),
+        "Requests over REST that one service may make at once.";
     FRAMES_PER_SECOND: Plain "N" = Some("200"),
         "Frames per second of one connection; a faster one is read more slowly.";
     BYTES_PER_SECOND: Plain "N" = Some("262144"),

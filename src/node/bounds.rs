@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::check::Finding;
-use crate::config::{BusKind, Config, Keys, Origin, Storage};
+use crate::config::{Allowance, BusKind, Config, Keys, Origin, Storage};
 use crate::door::files::Files;
 use crate::model::limits::{ADMISSION_WAIT, FILES_KEPT, MEMORY_SHARE_PERCENT};
 use crate::telemetry::Memory;
@@ -44,13 +44,15 @@ pub(super) fn bounds(config: &Config) -> Vec<Finding> {
             ),
         ),
         memory(rates.memory_bytes),
-        Finding::well(
-            "sends",
-            format!(
-                "one user may send {} messages a second (SWITCHBOARD_SENDS_PER_SECOND) and {} at once \
-                 (SWITCHBOARD_SENDS_BURST)",
-                rates.sends_per_second, rates.sends_burst
-            ),
+        allowed("sends", "one user may send", "messages", rates.sends, "SENDS"),
+        allowed("requests", "one user may make", "requests over REST", rates.requests, "REQUESTS"),
+        allowed("sends of services", "one may send", "messages", rates.service_sends, "SERVICE_SENDS"),
+        allowed(
+            "requests of services",
+            "one may make",
+            "requests over REST",
+            rates.service_requests,
+            "SERVICE_REQUESTS",
         ),
         Finding::well(
             "frames",
@@ -74,6 +76,15 @@ pub(super) fn bounds(config: &Config) -> Vec<Finding> {
             format!("what became of a message is remembered for {:?} (SWITCHBOARD_TRAIL_SECONDS)", config.trail),
         ),
     ]
+}
+
+fn allowed(name: &'static str, who: &str, what: &str, allowance: Allowance, variable: &str) -> Finding {
+    let Allowance { per_second, burst } = allowance;
+    let sentence = format!(
+        "{who} {per_second} {what} a second (SWITCHBOARD_{variable}_PER_SECOND) and {burst} at once \
+         (SWITCHBOARD_{variable}_BURST)"
+    );
+    Finding::well(name, sentence)
 }
 
 fn memory(set: Option<u64>) -> Finding {

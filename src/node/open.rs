@@ -8,7 +8,7 @@ use crate::auth::{Minter, Verifier};
 use crate::bus::local::LocalHub;
 use crate::bus::redis::RedisBus;
 use crate::bus::{Bus, BusEvent};
-use crate::config::{BusKind, Config, Storage};
+use crate::config::{Allowance, BusKind, Config, Storage};
 use crate::door::budget::Budget;
 use crate::door::engineio;
 use crate::door::files::Files;
@@ -137,17 +137,12 @@ fn open_presence(
     }
 }
 
-/// What one user may ask for over REST.
-const REST_REQUESTS: Rate = Rate { per_second: 50.0, burst: 200.0 };
-
-/// What one service, which speaks for many, may ask for over REST.
-const SERVICE_REQUESTS: Rate = Rate { per_second: 500.0, burst: 2_000.0 };
-
-/// Messages that one service may send.
-const SERVICE_SENDS: Rate = Rate { per_second: 200.0, burst: 1_000.0 };
-
 /// People whom one user may look for: ten at once, and one more every six seconds.
 const FINDS: Rate = Rate { per_second: 1.0 / 6.0, burst: 10.0 };
+
+fn rate(allowance: Allowance) -> Rate {
+    Rate { per_second: f64::from(allowance.per_second), burst: f64::from(allowance.burst) }
+}
 
 /// How a node behaves, as configured.
 #[must_use]
@@ -179,10 +174,10 @@ pub fn settings(config: &Config) -> Settings {
             ..engineio::Settings::default()
         },
         admissions_per_second: rates.admissions_per_second,
-        sends: Rate { per_second: f64::from(rates.sends_per_second), burst: f64::from(rates.sends_burst) },
-        service_sends: SERVICE_SENDS,
-        requests: REST_REQUESTS,
-        service_requests: SERVICE_REQUESTS,
+        sends: rate(rates.sends),
+        service_sends: rate(rates.service_sends),
+        requests: rate(rates.requests),
+        service_requests: rate(rates.service_requests),
         finds: FINDS,
         policy: config.policy,
         // Who is on another node is not known here.

@@ -180,8 +180,7 @@ pub trait Conversations: Send + Sync + 'static {
 
     /// Raises the heads of conversations to these stored messages (at most
     /// [`BATCH_MESSAGES_MAX`](crate::model::limits::BATCH_MESSAGES_MAX), one a conversation) and stamps their activity
-    /// with the store's clock. A head that is already there or beyond keeps its place and its preview, so this may be repeated
-    /// freely; its activity may be stamped anew.
+    /// with the store's clock. A head that is already there or beyond is left alone, so this may be repeated freely.
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError>;
 
     /// The same for conversations of more than [`CROWD_MEMBERS`](crate::model::limits::CROWD_MEMBERS): their activity

@@ -2,14 +2,18 @@
 //! runtime has to do.
 
 use std::fs;
+use std::time::Duration;
 
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
 
 /// The kernel counts a process's time in ticks of a hundredth of a second, and its memory in pages of 4 KiB, on every
 /// machine that we are built for.
 const TICKS_PER_SECOND: u64 = 100;
 const PAGE_BYTES: u64 = 4_096;
+/// How often the runtime is tried.
+const LAG_PERIOD: Duration = Duration::from_millis(100);
 
 /// Kept handles.
 pub(super) struct Process {
@@ -19,7 +23,6 @@ pub(super) struct Process {
     files: Gauge,
     files_max: Gauge,
     tasks: Gauge,
-    runnable: Gauge,
 }
 
 impl Process {
@@ -31,7 +34,6 @@ impl Process {
         describe_gauge!("process_open_fds", "Files and sockets that this process holds open");
         describe_gauge!("process_max_fds", "How many it may");
         describe_gauge!("switchboard_runtime_tasks", "Tasks that exist");
-        describe_gauge!("switchboard_runtime_runnable_tasks", "Tasks that wait for a thread in the shared queue");
         Self {
             cpu: counter!("process_cpu_seconds_total"),
             memory: gauge!("process_resident_memory_bytes"),
@@ -39,7 +41,6 @@ impl Process {
             files: gauge!("process_open_fds"),
             files_max: gauge!("process_max_fds"),
             tasks: gauge!("switchboard_runtime_tasks"),
-            runnable: gauge!("switchboard_runtime_runnable_tasks"),
         }
     }
 
@@ -59,9 +60,21 @@ impl Process {
         if let Some(most) = files_max() {
             self.files_max.set(most as f64);
         }
-        let runtime = Handle::current().metrics();
-        self.tasks.set(runtime.num_alive_tasks() as f64);
-        self.runnable.set(runtime.global_queue_depth() as f64);
+        self.tasks.set(Handle::current().metrics().num_alive_tasks() as f64);
+    }
+}
+
+/// Records, for ever, how late a task is woken: so long does every other task wait for a thread, too. The runtime's timer is
+/// late by up to a millisecond of itself.
+pub(super) async fn feel_lag() {
+    let (name, what) =
+        ("switchboard_runtime_lag_seconds", "How late a task is woken that sleeps for 100 ms, for want of a thread");
+    describe_histogram!(name, Unit::Seconds, what);
+    let lag = histogram!(name);
+    loop {
+        let due = Instant::now() + LAG_PERIOD;
+        sleep_until(due).await;
+        lag.record(due.elapsed());
     }
 }
 

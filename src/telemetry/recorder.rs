@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::process::Process;
+use super::process::{Process, feel_lag};
 
 /// Latencies from half a millisecond to ten seconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -49,6 +50,7 @@ impl Recorder {
     /// Keeps memory bounded and the process's own figures fresh, for ever.
     pub async fn keep(self) {
         let process = Arc::new(Process::new());
+        let _lag = AbortOnDropHandle::new(tokio::spawn(feel_lag()));
         loop {
             let reads = Arc::clone(&process);
             // To list a hundred thousand open sockets takes the kernel a while.

@@ -71,7 +71,6 @@ mod team;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
-mod traces_measure;
 #[cfg(test)]
 mod trail;
 #[cfg(test)]

@@ -122,7 +122,7 @@ pub(super) fn read_head(document: &RawDocument) -> Result<(ConversationId, Tail)
     Ok((id, Tail { seq: read_seq(document, "n")?, stored }))
 }
 
-/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`o` its order, `f` from, `a` at, `t` text, `v` what
+/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
 /// changed), `at` activity; of a talk with the team, its assignment; of a group, `x` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;
