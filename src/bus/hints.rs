@@ -1,13 +1,23 @@
 //! How far conversations go, as the bus tells: kept for those that somebody writes in on this node. It is a reason to look
-//! into the store, never more.
+//! into the store, and never believed alone.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::model::{ConversationId, Seq};
 
-type Places = Mutex<HashMap<ConversationId, Arc<AtomicU64>>>;
+type Places = Mutex<HashMap<ConversationId, Arc<Place>>>;
+
+/// The highest place that was heard of in a conversation.
+#[derive(Debug, Default)]
+struct Place {
+    highest: AtomicU64,
+    heard: Notify,
+}
 
 /// The highest place that was heard of, for each conversation that is followed.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +27,7 @@ pub struct Hints(Arc<Places>);
 #[derive(Debug)]
 pub struct Hint {
     conversation: ConversationId,
-    place: Arc<AtomicU64>,
+    place: Arc<Place>,
     all: Hints,
 }
 
@@ -25,7 +35,7 @@ impl Hints {
     /// Follows a conversation, from nothing. There is one who does at a time; who comes later hears in place of the other.
     #[must_use]
     pub fn follow(&self, conversation: ConversationId) -> Hint {
-        let place = Arc::<AtomicU64>::default();
+        let place = Arc::<Place>::default();
         self.lock().insert(conversation, place.clone());
         Hint { conversation, place, all: self.clone() }
     }
@@ -33,11 +43,12 @@ impl Hints {
     /// A message at this place was heard of.
     pub fn heard(&self, conversation: ConversationId, seq: Seq) {
         if let Some(place) = self.lock().get(&conversation) {
-            place.fetch_max(seq.0, Ordering::Relaxed);
+            place.highest.fetch_max(seq.0, Ordering::Relaxed);
+            place.heard.notify_waiters();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<AtomicU64>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<Place>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -46,7 +57,20 @@ impl Hint {
     /// The highest place that was heard of since this exists.
     #[must_use]
     pub fn highest(&self) -> Seq {
-        Seq(self.place.load(Ordering::Relaxed))
+        Seq(self.place.highest.load(Ordering::Relaxed))
+    }
+
+    /// Waits until this place or a higher one was heard of.
+    pub async fn reaches(&self, seq: Seq) {
+        loop {
+            let mut heard = pin!(self.place.heard.notified());
+            // From now on, nothing that is heard is missed.
+            heard.as_mut().enable();
+            if self.highest() >= seq {
+                return;
+            }
+            heard.await;
+        }
     }
 }
 
@@ -61,7 +85,27 @@ impl Drop for Hint {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_place_is_told_of_it() {
+        let conversation = ConversationId::from_bytes([1; 16]);
+        let hints = Hints::default();
+        let hint = hints.follow(conversation);
+        let wait = hint.reaches(Seq(3));
+        let hear = async {
+            for seq in 1..=4 {
+                tokio::task::yield_now().await;
+                hints.heard(conversation, Seq(seq));
+            }
+        };
+        tokio::join!(wait, hear);
+        assert_eq!(hint.highest(), Seq(4));
+        hint.reaches(Seq(4)).await;
+        assert!(hint.reaches(Seq(5)).now_or_never().is_none(), "nobody told of it");
+    }
 
     #[test]
     fn what_is_followed_is_heard_of_and_nothing_else_is_kept() {

@@ -2,10 +2,12 @@
 //!
 //! The rules, each of which keeps a promise:
 //! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
-//! - Several waiting messages go as one *ordered* run, so that a conflict stops the run instead of reordering it.
+//! - A single message shares its insert with those of other lanes. Where many wait they go as one *ordered* run, so that a
+//!   conflict stops the run instead of reordering it.
 //! - Where the bus says that others wrote, the conversation's head is looked at first: the bus is a reason to look, and no
 //!   more.
-//! - A taken place means another node was faster: read where the conversation ends, and try there.
+//! - A taken place means another node was faster: go on behind it where that node has told of it, and read where the
+//!   conversation ends where it has not.
 //! - A taken key means the message is stored already: answer with the first result.
 //! - What changes a group is placed alone, and takes effect before anything is placed behind it. Wherever the end was
 //!   read anew, what came before it has taken effect first. So who may write, and who is told, is what the messages say.
@@ -32,7 +34,7 @@ use super::rights::Rules;
 use super::send::Sent;
 use super::unavailable;
 use crate::bus::{Hint, Hints};
-use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, STORE_PAUSE};
+use crate::model::limits::{LANE_IDLE, PAGE_MESSAGES_MAX, RUN_MESSAGES_MAX, STORE_PAUSE, TOLD_WAIT};
 use crate::model::{Clock, Code, ConversationId, Kind, Message, Refusal, Seq, StoreTime};
 use crate::store::{Attempt, Memberships, Outcome, Span, Store, StoreClock, StoreError, Tail, Talk};
 use crate::telemetry::{Traces, Trail};
@@ -321,7 +323,7 @@ impl Lane {
                 }
                 Outcome::SeqTaken => {
                     self.parts.metrics.conflicts.increment(1);
-                    self.end = None;
+                    self.end = self.taken(end.seq.next()).await;
                     return Ok(());
                 }
                 Outcome::KeyTaken => return self.answer_with_first_result().await,
@@ -339,6 +341,16 @@ impl Lane {
             }
         }
         Ok(())
+    }
+
+    /// The store says that a place is taken. Where a node tells of a message at that very place, it is so for good, and
+    /// nothing needs to be read. A group is read anew all the same: the message may have changed who may write.
+    async fn taken(&mut self, place: Seq) -> Option<Tail> {
+        if self.is_exact || timeout(TOLD_WAIT, self.hint.reaches(place)).await.is_err() {
+            return None;
+        }
+        self.exists = true;
+        (self.hint.highest() == place).then(|| Tail { seq: place, stored: self.latest_store_time() })
     }
 
     /// No later than this did the store take what it has just confirmed.

@@ -142,6 +142,10 @@ pub const CURSORS_MAX: usize = 100;
 pub const LANE_SENDS_MAX: usize = 512;
 /// Messages in one ordered run of a lane.
 pub const RUN_MESSAGES_MAX: usize = 100;
+/// Messages that wait in a lane until they go as a run, an insert of their own; fewer go one by one in inserts that
+/// conversations share. An insert costs the store the most by itself: were two a run already, a busy node would make its load
+/// grow by being late.
+pub const RUN_MESSAGES_MIN: usize = 8;
 /// Messages in one unordered bulk insert, each of another conversation.
 pub const BATCH_MESSAGES_MAX: usize = 200;
 /// Bulk inserts under way at once on one node; more messages wait for the next one.
@@ -252,6 +256,9 @@ pub const SEND_WAIT: Duration = Duration::from_secs(10);
 /// How long a lane looks for the head that a writer says to have seen and that it does not see itself, as for a moment
 /// after the store has changed its primary; then refused with `invalid`.
 pub const UNSEEN_HEAD_WAIT: Duration = Duration::from_millis(500);
+/// How long a lane that met a taken place waits to be told of the message there, before it reads where the conversation ends.
+/// Whoever stored it tells as soon as it is confirmed.
+pub const TOLD_WAIT: Duration = Duration::from_millis(20);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
 pub const LANE_IDLE: Duration = Duration::from_secs(60);
 /// How far apart the shared operations of one kind begin on one node that keep a message waiting: inserts, looks at heads,

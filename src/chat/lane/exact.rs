@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Lane, Pending};
-use crate::model::limits::UNSEEN_HEAD_WAIT;
+use crate::model::limits::{RUN_MESSAGES_MIN, UNSEEN_HEAD_WAIT};
 use crate::model::{Code, Message, Refusal, Seq};
 use crate::store::{Span, StoreError, Tail};
 
@@ -25,11 +25,12 @@ impl Lane {
         self.queue.front().filter(|_| self.admitted > 0)?.exact
     }
 
-    /// How many at the front go in one run.
+    /// How many at the front are tried together: one alone, in an insert that other conversations share, unless so many wait
+    /// that an insert of their own is worth its price.
     pub(super) fn run_length(&self) -> usize {
         let admitted = self.queue.iter().take(self.admitted);
         let before_exact = admitted.take_while(|pending| pending.exact.is_none()).count();
-        before_exact.max(self.admitted.min(1))
+        if before_exact < RUN_MESSAGES_MIN { self.admitted.min(1) } else { before_exact }
     }
 
     /// The conversation does not end where the writer at the front saw it end.
