@@ -20,7 +20,7 @@ use switchboard::store::embedded::EmbeddedStore;
 use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
 use switchboard::telemetry::{Traces, Trail};
 use switchboard::wire::envelope::Envelope;
-use switchboard::wire::{ClientFrame, Encoding, Form, ServerFrame};
+use switchboard::wire::{ClientFrame, Encoding, Form, Sealer, ServerFrame};
 use tokio::runtime::Runtime;
 
 /// Sessions of a node that are shown the same message.
@@ -89,7 +89,7 @@ impl World {
             memberships: Arc::new(Memberships::new(store.clone())),
             standings: Arc::new(StandingCache::new(store.clone())),
             bus: bus.clone(),
-            hints: Hints::default(),
+            hints: Hints::new(Sealer::new("secret", store.generation())),
             presence: Arc::new(presence),
             traces: Traces::off(),
             trail: Arc::new(Trail::new(Duration::ZERO, clock.clone())),

@@ -37,11 +37,13 @@ fn follow(traces: &Traces, id: MessageId) {
 /// Nobody listens there: spans are made and queued, and what does not fit is dropped, as with a collector that is away.
 fn sampled(share: f64) -> Traces {
     let endpoint = "http://127.0.0.1:1".parse().expect("an address");
-    Traces::open(&config::Traces { endpoint, sample: share }, "node".to_owned(), Arc::new(SystemChance)).expect("traces")
+    Traces::open(&config::Traces { endpoint, sample: share }, "node".to_owned(), Arc::new(SystemChance))
+        .expect("traces")
 }
 
 fn traces(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let _inside = runtime.enter();
     let mut group = criterion.benchmark_group("traces of a message");
     let mut measure = |name: String, traces: Traces| {

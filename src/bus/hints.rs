@@ -1,5 +1,5 @@
-//! How far conversations go, as the bus tells: kept for those that somebody writes in on this node. It is a reason to look
-//! into the store, and never believed alone.
+//! How far conversations go, as other nodes tell: kept for those that somebody writes in on this node. Only what a node of
+//! this store has sealed is believed, since anybody who reaches the bus can speak there.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::model::{ConversationId, Seq};
+use crate::wire::{Seal, Sealer};
 
 type Places = Mutex<HashMap<ConversationId, Arc<Place>>>;
 
@@ -20,8 +21,11 @@ struct Place {
 }
 
 /// The highest place that was heard of, for each conversation that is followed.
-#[derive(Debug, Clone, Default)]
-pub struct Hints(Arc<Places>);
+#[derive(Debug, Clone)]
+pub struct Hints {
+    places: Arc<Places>,
+    sealer: Sealer,
+}
 
 /// What is heard of one conversation, as long as this is kept.
 #[derive(Debug)]
@@ -32,6 +36,18 @@ pub struct Hint {
 }
 
 impl Hints {
+    /// Nothing is heard of yet. What this sealer seals is believed.
+    #[must_use]
+    pub fn new(sealer: Sealer) -> Self {
+        Self { places: Arc::default(), sealer }
+    }
+
+    /// What makes others believe that this place is taken, which the store has confirmed.
+    #[must_use]
+    pub fn seal(&self, conversation: ConversationId, seq: Seq) -> Seal {
+        self.sealer.seal(conversation, seq)
+    }
+
     /// Follows a conversation, from nothing. There is one who does at a time; who comes later hears in place of the other.
     #[must_use]
     pub fn follow(&self, conversation: ConversationId) -> Hint {
@@ -40,16 +56,18 @@ impl Hints {
         Hint { conversation, place, all: self.clone() }
     }
 
-    /// A message at this place was heard of.
-    pub fn heard(&self, conversation: ConversationId, seq: Seq) {
-        if let Some(place) = self.lock().get(&conversation) {
+    /// A message at this place was heard of, under this seal.
+    pub fn heard(&self, conversation: ConversationId, seq: Seq, seal: Option<Seal>) {
+        let Some(place) = self.lock().get(&conversation).cloned() else { return };
+        let is_news = seq.0 > place.highest.load(Ordering::Relaxed);
+        if is_news && seal.is_some_and(|seal| self.sealer.is_true(seal, conversation, seq)) {
             place.highest.fetch_max(seq.0, Ordering::Relaxed);
             place.heard.notify_waiters();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<Place>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,17 +106,41 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::model::Generation;
+
+    impl Hints {
+        fn hear(&self, conversation: ConversationId, seq: u64) {
+            self.heard(conversation, Seq(seq), Some(self.seal(conversation, Seq(seq))));
+        }
+    }
+
+    fn hints() -> Hints {
+        Hints::new(Sealer::new("secret", Generation(1)))
+    }
+
+    #[test]
+    fn only_what_is_sealed_by_one_of_us_is_believed() {
+        let conversation = ConversationId::from_bytes([1; 16]);
+        let hints = hints();
+        let hint = hints.follow(conversation);
+        hints.heard(conversation, Seq(9), None);
+        hints.heard(conversation, Seq(9), Some(hints.seal(conversation, Seq(8))));
+        hints.heard(conversation, Seq(9), Some(Sealer::new("another", Generation(1)).seal(conversation, Seq(9))));
+        assert_eq!(hint.highest(), Seq::ZERO);
+        hints.hear(conversation, 3);
+        assert_eq!(hint.highest(), Seq(3));
+    }
 
     #[tokio::test]
     async fn who_waits_for_a_place_is_told_of_it() {
         let conversation = ConversationId::from_bytes([1; 16]);
-        let hints = Hints::default();
+        let hints = hints();
         let hint = hints.follow(conversation);
         let wait = hint.reaches(Seq(3));
         let hear = async {
             for seq in 1..=4 {
                 tokio::task::yield_now().await;
-                hints.heard(conversation, Seq(seq));
+                hints.hear(conversation, seq);
             }
         };
         tokio::join!(wait, hear);
@@ -110,19 +152,19 @@ mod tests {
     #[test]
     fn what_is_followed_is_heard_of_and_nothing_else_is_kept() {
         let (one, other) = (ConversationId::from_bytes([1; 16]), ConversationId::from_bytes([2; 16]));
-        let hints = Hints::default();
-        hints.heard(one, Seq(9));
+        let hints = hints();
+        hints.hear(one, 9);
         let hint = hints.follow(one);
         assert_eq!(hint.highest(), Seq::ZERO, "nobody followed it then");
         for seq in [4, 7, 5] {
-            hints.heard(one, Seq(seq));
-            hints.heard(other, Seq(70));
+            hints.hear(one, seq);
+            hints.hear(other, 70);
         }
         assert_eq!(hint.highest(), Seq(7));
         assert_eq!(hints.lock().len(), 1);
         let later = hints.follow(one);
         drop(hint);
-        hints.heard(one, Seq(8));
+        hints.hear(one, 8);
         assert_eq!(later.highest(), Seq(8), "the earlier follower's end is not the later one's");
         drop(later);
         assert!(hints.lock().is_empty());

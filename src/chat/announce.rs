@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Hints};
 use crate::model::limits::{CROWD_MEMBERS, TRACED_MEMBERS_MAX};
 use crate::model::{Assignment, Conversation, ConversationId, Cursor, Message, StoreTime, TraceContext, UserId};
 use crate::store::Talk;
-use crate::wire::envelope::Envelope;
+use crate::wire::envelope::{Envelope, Postscript};
 
 pub(super) struct Announcer {
     bus: Arc<dyn Bus>,
+    hints: Hints,
 }
 
 impl Announcer {
-    pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus }
+    pub(super) fn new(bus: Arc<dyn Bus>, hints: Hints) -> Self {
+        Self { bus, hints }
     }
 
     /// A message was stored. Encoded once, queued for each member; what the bus loses is found in the store. Of a group,
@@ -30,15 +31,15 @@ impl Announcer {
         trace: Option<TraceContext>,
     ) {
         let seq = message.seq;
+        let seal = Some(self.hints.seal(message.conversation, seq));
         let envelope = Envelope::Message { message, predecessor, group: to.group.is_some() };
         let audience = to.group.as_ref().map(|group| group.audience(seq));
         let members = audience.as_ref().unwrap_or(&to.conversation.members);
         let (traced, others) = members.split_at(trace.map_or(0, |_| members.len().min(TRACED_MEMBERS_MAX)));
-        if let Some(trace) = trace {
-            self.publish_bytes(traced, envelope.encode_traced(trace)).await;
-        }
-        if !others.is_empty() {
-            self.publish(others, &envelope).await;
+        for (members, trace) in [(traced, trace), (others, None)] {
+            if !members.is_empty() {
+                self.publish_bytes(members, envelope.encode_with(&Postscript { seal, trace })).await;
+            }
         }
     }
 

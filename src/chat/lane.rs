@@ -4,8 +4,7 @@
 //! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
 //! - A single message shares its insert with those of other lanes. Where many wait they go as one *ordered* run, so that a
 //!   conflict stops the run instead of reordering it.
-//! - Where the bus says that others wrote, the conversation's head is looked at first: the bus is a reason to look, and no
-//!   more.
+//! - Where another node has said, under seal, that it stored a message, the next place is the one behind that.
 //! - A taken place means another node was faster: go on behind it where that node has told of it, and read where the
 //!   conversation ends where it has not.
 //! - A taken key means the message is stored already: answer with the first result.
@@ -24,7 +23,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ahead::Ahead;
 use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
 use super::heads::{Heads, Stored};
@@ -49,7 +47,6 @@ pub(super) struct Parts {
     pub(super) rules: Arc<Rules>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) hints: Hints,
-    pub(super) ahead: Ahead,
     pub(super) commit: Commit,
     pub(super) heads: Heads,
     pub(super) metrics: Stages,
@@ -75,9 +72,9 @@ pub(super) struct Lane {
     queue: VecDeque<Pending>,
     /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
     end: Option<Tail>,
-    /// What the bus says of its end.
+    /// What other nodes say of its end.
     hint: Hint,
-    /// Up to here, that was looked into.
+    /// Up to here, that was heeded.
     heeded: Seq,
     /// How many at the front of the queue have an attempt of unknown outcome behind them.
     unsure: usize,
@@ -149,9 +146,7 @@ impl Lane {
             }
             return Ok(());
         };
-        if self.hint.highest() > end.seq.max(self.heeded) {
-            return self.look_ahead().await;
-        }
+        let Some(end) = self.heed(end) else { return Ok(()) };
         self.admit(end.seq).await?;
         if self.end.is_none() {
             return Ok(());
@@ -182,15 +177,16 @@ impl Lane {
         Ok(end.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
-    /// The bus says that others wrote. Where the head does not go as far yet, or where that may have changed who may write,
-    /// the end is read anew like at first.
-    async fn look_ahead(&mut self) -> Result<(), StoreError> {
-        let heard = self.hint.highest();
-        let head = if self.is_exact { None } else { self.parts.ahead.head(self.conversation).await? };
-        self.heeded = heard;
-        // No further than both say.
-        self.end = head.filter(|head| head.seq >= heard).map(|head| Tail { seq: heard, ..head });
-        Ok(())
+    /// Heeds what other nodes say that they stored. In a group the end is read anew, since that may have changed who may
+    /// write.
+    fn heed(&mut self, end: Tail) -> Option<Tail> {
+        let told = self.hint.highest();
+        if told > end.seq.max(self.heeded) {
+            self.heeded = told;
+            self.exists = true;
+            self.end = (!self.is_exact).then(|| Tail { seq: told, stored: self.latest_store_time() });
+        }
+        self.end
     }
 
     /// Refuses what may not be written here, now. What stays at the front was let through, in a group as long as the end
@@ -343,14 +339,14 @@ impl Lane {
         Ok(())
     }
 
-    /// The store says that a place is taken. Where a node tells of a message at that very place, it is so for good, and
-    /// nothing needs to be read. A group is read anew all the same: the message may have changed who may write.
+    /// The store says that a place is taken. It is so for good once the node says so that took it, which is soon; if none
+    /// does, the end is to be read. So it is in a group, where the message may have changed who may write.
     async fn taken(&mut self, place: Seq) -> Option<Tail> {
         if self.is_exact || timeout(TOLD_WAIT, self.hint.reaches(place)).await.is_err() {
             return None;
         }
         self.exists = true;
-        (self.hint.highest() == place).then(|| Tail { seq: place, stored: self.latest_store_time() })
+        Some(Tail { seq: place, stored: self.latest_store_time() })
     }
 
     /// No later than this did the store take what it has just confirmed.

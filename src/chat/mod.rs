@@ -4,7 +4,6 @@
 //! bulk insert (`commit`) or in an ordered run → its members are told over the bus (`announce`) → the conversation's
 //! head is raised (`heads`) → the sender gets the answer.
 
-mod ahead;
 mod announce;
 mod away;
 mod commit;
@@ -128,7 +127,7 @@ impl Chat {
             trail,
             nodes,
         } = ports;
-        let announcer = Arc::new(announce::Announcer::new(bus.clone()));
+        let announcer = Arc::new(announce::Announcer::new(bus.clone(), hints.clone()));
         let asker = trail::Asker::new(trail.clone(), nodes, bus, chance.clone());
         let rules = Arc::new(rights::Rules { policy, standings: standings.clone() });
         let stages = metrics::Stages::new();
@@ -139,7 +138,6 @@ impl Chat {
             rules: rules.clone(),
             announcer: announcer.clone(),
             hints,
-            ahead: ahead::Ahead::start(store.clone()),
             commit: commit::Commit::start(store.clone(), traces.clone()),
             heads: heads::Heads::start(store.clone(), stages.clone()),
             metrics: stages,

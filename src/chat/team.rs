@@ -3,11 +3,8 @@
 use super::profile::profile_of_token;
 use super::{Chat, unavailable};
 use crate::model::limits::PAGE_CONVERSATIONS_MAX;
-use crate::model::{Chance, Code, Identity, Profile, Refusal, UserId};
+use crate::model::{Identity, Profile, Refusal, UserId};
 use crate::store::TEAM_ALIAS;
-
-/// Under which name the nodes agree on the secret.
-const SECRET: &str = "secret";
 
 impl Chat {
     /// The person whom users of older pages see in place of the team: settled once, for ever, by the first proposal.
@@ -18,16 +15,6 @@ impl Chat {
         let agreed =
             self.store.agree(TEAM_ALIAS, proposal.map(UserId::as_str)).await.map_err(|error| unavailable(&error))?;
         Ok(agreed.and_then(|agreed| agreed.parse().ok()))
-    }
-
-    /// A secret that all nodes of this store share, made by the first that asks.
-    ///
-    /// # Errors
-    /// `unavailable` if the store does not answer.
-    pub async fn secret(&self, chance: &dyn Chance) -> Result<String, Refusal> {
-        let proposal: String = (0..4).map(|_| format!("{:016x}", chance.bits())).collect();
-        let agreed = self.store.agree(SECRET, Some(&proposal)).await.map_err(|error| unavailable(&error))?;
-        agreed.ok_or_else(|| Refusal::new(Code::Internal, "the store did not keep what was agreed on"))
     }
 
     /// Keeps the name that somebody's token gives them, so that others see it. Answers it, if there is one.

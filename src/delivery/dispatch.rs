@@ -102,7 +102,7 @@ impl Desk {
     }
 
     fn deliver(&self, user: &UserId, payload: &[u8]) {
-        let (envelope, trace) = match Envelope::decode_traced(payload) {
+        let (envelope, behind) = match Envelope::decode_with(payload) {
             Ok(decoded) => decoded,
             Err(error) => return self.unreadable(&error),
         };
@@ -111,10 +111,10 @@ impl Desk {
                 if group && message.event.is_some() {
                     self.memberships.forget(message.conversation);
                 }
-                self.hints.heard(message.conversation, message.seq);
+                self.hints.heard(message.conversation, message.seq, behind.seal);
                 let age = self.clock.now().0.saturating_sub(message.at.0);
                 self.metrics.received.record(Duration::from_millis(age));
-                let (taken, reception) = (self.traces.take(message.id, trace), self.trail.taken(&message));
+                let (taken, reception) = (self.traces.take(message.id, behind.trace), self.trail.taken(&message));
                 let shared = Arc::new(SharedMessage::new(message, predecessor, group).traced(taken).noted(reception));
                 self.offer(user, &shared);
                 shared.offered();

@@ -33,8 +33,9 @@ use crate::model::limits::TRACES_CLOSE_WAIT;
 use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
-use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError};
+use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError, shared_secret};
 use crate::telemetry::{Memory, Recorder, Traces, Trail};
+use crate::wire::Sealer;
 
 pub use check::{Finding, Verdict, check};
 pub use health::health;
@@ -154,7 +155,8 @@ impl Node {
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
-        let hints = Hints::default();
+        let secret = shared_secret(&*store, &*chance).await?;
+        let hints = Hints::new(Sealer::new(&secret, store.generation()));
         let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
@@ -218,7 +220,7 @@ impl Node {
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };
-        let desk = Desk::open(services.clone(), settings.manner.clone()).await?;
+        let desk = Desk::open(services.clone(), settings.manner.clone(), &secret);
         let polled = engineio::Sessions::new(settings.engine.sessions_max, settings.engine.guests_per_address_max);
         let relay = Relay::new(
             node,

@@ -17,6 +17,7 @@ mod memberships;
 pub mod mongo;
 mod record;
 mod retention;
+mod secret;
 mod standings;
 mod vault;
 
@@ -34,13 +35,13 @@ pub use groups::Groups;
 pub use memberships::{Memberships, Talk};
 pub use record::Record;
 pub use retention::Retention;
+pub use secret::shared_secret;
 pub use standings::{StandingCache, Standings};
 pub use vault::{Original, Vessel};
 
-use crate::model::limits::CROWD_STAMP;
 use crate::model::{
-    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Kind, Message, NewMessage,
-    Profile, Seq, StoreTime, Summary, UserId,
+    Activity, ClientKey, Conversation, ConversationId, Cursor, CursorKind, Generation, Message, NewMessage, Profile,
+    Seq, StoreTime, Summary, UserId,
 };
 
 /// Why the store did not do what it was asked.
@@ -134,12 +135,6 @@ pub trait Messages: Send + Sync + 'static {
     async fn page(&self, conversation: ConversationId, span: Span, limit: usize) -> Result<Vec<Message>, StoreError>;
 }
 
-/// When at the latest the store took the message that a head stands at. A crowd's activity may be older, by what its stamps
-/// are apart.
-fn latest_stored(kind: Kind, activity: StoreTime) -> StoreTime {
-    if kind == Kind::Group { activity.plus(CROWD_STAMP) } else { activity }
-}
-
 /// Where a question about activity goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
@@ -167,16 +162,6 @@ pub trait Conversations: Send + Sync + 'static {
     /// The conversations of these ids (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that exist, in any
     /// order.
     async fn get(&self, ids: &[ConversationId]) -> Result<Vec<Summary>, StoreError>;
-
-    /// The heads of those of these conversations (at most [`CURSORS_MAX`](crate::model::limits::CURSORS_MAX)) that exist,
-    /// in any order: a place that is taken, or zero, and a time at which the store had taken it.
-    async fn heads(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tail)>, StoreError> {
-        let head = |Summary { conversation, last_seq, activity, .. }: Summary| {
-            let stored = latest_stored(conversation.kind, activity);
-            (conversation.id, Tail { seq: last_seq, stored })
-        };
-        Ok(self.get(ids).await?.into_iter().map(head).collect())
-    }
 
     /// Raises the heads of conversations to these stored messages (at most
     /// [`BATCH_MESSAGES_MAX`](crate::model::limits::BATCH_MESSAGES_MAX), one a conversation) and stamps their activity

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Assignment, ConversationId, Cursor, Message, MessageId, StoreTime, TraceContext, UserId};
+use super::seal::{SEAL_BYTES, Seal};
+use crate::model::{
+    Assignment, ConversationId, Cursor, Message, MessageId, StoreTime, TRACE_BYTES, TraceContext, UserId,
+};
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
-/// What the bytes of a traced envelope end with: a byte that begins nothing in MessagePack, so that few others end so.
+/// What the bytes of a traced envelope end with: a byte that begins nothing in MessagePack.
 const TRACED: u8 = 0xc1;
+/// Of what is behind a traced envelope, without a seal and with one.
+const TRACED_LENGTHS: [usize; 2] = [TRACE_BYTES + 1, SEAL_BYTES + TRACE_BYTES + 1];
 
 /// Something that happened, as one node tells the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +108,39 @@ pub enum Envelope {
     },
 }
 
+/// What stands behind an envelope, where a node that knows nothing of it does not look: what it reads is what it always read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Postscript {
+    /// A node's word that the place of the message is taken.
+    pub seal: Option<Seal>,
+    /// Where in a trace it is said.
+    pub trace: Option<TraceContext>,
+}
+
+impl Postscript {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        if let Some(seal) = self.seal {
+            bytes.extend_from_slice(&seal.to_bytes());
+        }
+        if let Some(trace) = self.trace {
+            bytes.extend_from_slice(&trace.to_bytes());
+            bytes.push(TRACED);
+        }
+    }
+
+    /// What these bytes are, if they are of a length that is known. Others are passed over.
+    fn read(bytes: &[u8]) -> Self {
+        let (bytes, trace) = match bytes.split_last() {
+            Some((&TRACED, rest)) if TRACED_LENGTHS.contains(&bytes.len()) => {
+                let (bytes, trace) = rest.split_at(rest.len() - TRACE_BYTES);
+                (bytes, TraceContext::from_bytes(trace))
+            }
+            _ => (bytes, None),
+        };
+        Self { seal: Seal::from_bytes(bytes), trace }
+    }
+}
+
 /// Bytes from the bus that this node cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
@@ -118,19 +156,16 @@ impl Envelope {
     /// The envelope as bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
+        self.encode_with(&Postscript::default())
+    }
+
+    /// The same, with what stands behind it.
+    #[must_use]
+    pub fn encode_with(&self, postscript: &Postscript) -> Bytes {
         let mut bytes = vec![VERSION];
         let written = rmp_serde::encode::write(&mut bytes, self);
         debug_assert!(written.is_ok(), "writing to memory does not fail");
-        bytes.into()
-    }
-
-    /// The same, with where in a trace it is said. That stands behind the envelope, where a node that knows nothing of it
-    /// does not look: what it reads is what it always read.
-    #[must_use]
-    pub fn encode_traced(&self, trace: TraceContext) -> Bytes {
-        let mut bytes = self.encode().to_vec();
-        bytes.extend_from_slice(&trace.to_bytes());
-        bytes.push(TRACED);
+        postscript.write(&mut bytes);
         bytes.into()
     }
 
@@ -139,25 +174,20 @@ impl Envelope {
     /// # Errors
     /// If they are of another version, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        Self::decode_traced(bytes).map(|(envelope, _)| envelope)
+        Self::decode_with(bytes).map(|(envelope, _)| envelope)
     }
 
-    /// Bytes as an envelope, and where in a trace it was said. What else stands there is passed over.
+    /// Bytes as an envelope, and what stands behind it.
     ///
     /// # Errors
     /// If they are of another version, or damaged.
-    pub fn decode_traced(bytes: &[u8]) -> Result<(Self, Option<TraceContext>), EnvelopeError> {
+    pub fn decode_with(bytes: &[u8]) -> Result<(Self, Postscript), EnvelopeError> {
         match bytes.split_first() {
-            // An envelope may end with this byte too: only reading it shows whether there is something behind it.
-            Some((&VERSION, mut rest)) if rest.last() == Some(&TRACED) => {
+            Some((&VERSION, mut rest)) => {
                 let mut reader = rmp_serde::Deserializer::new(&mut rest);
                 let envelope = Self::deserialize(&mut reader).map_err(|_| EnvelopeError::Malformed)?;
-                Ok((envelope, rest.split_last().and_then(|(_, trace)| TraceContext::from_bytes(trace))))
+                Ok((envelope, Postscript::read(rest)))
             }
-            Some((&VERSION, rest)) => match rmp_serde::from_slice(rest) {
-                Ok(envelope) => Ok((envelope, None)),
-                Err(_) => Err(EnvelopeError::Malformed),
-            },
             Some((&version, _)) => Err(EnvelopeError::Version(version)),
             None => Err(EnvelopeError::Malformed),
         }
@@ -211,29 +241,43 @@ mod tests {
             let mut before = vec![VERSION];
             rmp_serde::encode::write(&mut before, &Before::Message { message: message(), predecessor, group }).unwrap();
             assert_eq!(now, before);
-            assert_eq!(Envelope::decode_traced(&before).unwrap().1, None);
+            assert_eq!(Envelope::decode_with(&before).unwrap().1, Postscript::default());
         }
     }
 
+    fn postscripts() -> [Postscript; 4] {
+        let seal = Seal::from_bytes(&[TRACED; SEAL_BYTES]);
+        [(None, None), (None, Some(trace())), (seal, None), (seal, Some(trace()))]
+            .map(|(seal, trace)| Postscript { seal, trace })
+    }
+
     #[test]
-    fn a_node_that_knows_nothing_of_traces_reads_a_traced_message_all_the_same() {
+    fn a_node_that_knows_nothing_of_postscripts_reads_the_message_all_the_same() {
         for group in [false, true] {
-            let bytes = Envelope::Message { message: message(), predecessor: None, group }.encode_traced(trace());
-            assert_eq!(read_before(&bytes), Before::Message { message: message(), predecessor: None, group });
+            for postscript in postscripts() {
+                let bytes = Envelope::Message { message: message(), predecessor: None, group }.encode_with(&postscript);
+                assert_eq!(read_before(&bytes), Before::Message { message: message(), predecessor: None, group });
+            }
         }
     }
 
     #[test]
-    fn a_trace_is_found_behind_every_envelope_and_nowhere_else() {
+    fn a_postscript_is_found_behind_every_envelope_and_nowhere_else() {
         // The second ends with the byte that a traced one ends with.
         for predecessor in [None, Some(StoreTime(0xc1c1))] {
             let envelope = Envelope::Message { message: message(), predecessor, group: false };
-            assert_eq!(Envelope::decode_traced(&envelope.encode()), Ok((envelope.clone(), None)));
-            let traced = envelope.encode_traced(trace());
-            assert_eq!(Envelope::decode_traced(&traced), Ok((envelope.clone(), Some(trace()))));
-            let mut longer = traced.to_vec();
-            longer.push(TRACED);
-            assert_eq!(Envelope::decode_traced(&longer), Ok((envelope, None)), "what is not understood is passed over");
+            for postscript in postscripts() {
+                let bytes = envelope.encode_with(&postscript);
+                assert_eq!(Envelope::decode_with(&bytes), Ok((envelope.clone(), postscript)));
+                let mut longer = bytes.to_vec();
+                longer.extend_from_slice(&[TRACED; 3]);
+                let read = Envelope::decode_with(&longer);
+                assert_eq!(
+                    read,
+                    Ok((envelope.clone(), Postscript::default())),
+                    "what is not understood is passed over"
+                );
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use switchboard::model::{
     Assignment, ConversationId, Cursor, Event, Message, MessageId, Seq, StoreTime, TalkState, Timestamp, TraceContext,
     UserId,
 };
-use switchboard::wire::envelope::{Envelope, VERSION};
+use switchboard::wire::envelope::{Envelope, Postscript, VERSION};
 
 const CONVERSATION: ConversationId = ConversationId::from_bytes([7; 16]);
 const AT: u64 = 1_764_000_000_123;
@@ -178,7 +178,7 @@ fn an_old_node_reads_what_is_written_here_or_drops_it_whole() {
         let read = as_an_old_node_reads(&envelope.encode());
         assert_eq!(read.is_ok(), is_known_to_old_nodes(&envelope), "{name}: {read:?}");
         let traced = TraceContext::new([1; 16], [2; 8]).expect("a trace");
-        let traced = as_an_old_node_reads(&envelope.encode_traced(traced));
+        let traced = as_an_old_node_reads(&envelope.encode_with(&Postscript { seal: None, trace: Some(traced) }));
         assert_eq!(traced, read, "{name}: what stands behind it is not looked at");
     }
     let said = Envelope::Message { message: message("grüezi", None), predecessor: Some(StoreTime(5)), group: true };

@@ -1,13 +1,14 @@
-//! People on different nodes who take turns: each node learns from the bus that the other one wrote, and looks into the
-//! store before it tries the next place. What the bus says is a reason to look, and no more.
+//! People on different nodes who take turns: each node learns from the other one that it wrote, and tries the next place.
+//! What has no seal of a node is not believed.
 
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use switchboard::bus::Bus;
 use switchboard::bus::local::LocalHub;
-use switchboard::model::{ConversationId, Message, MessageId, Seq, Timestamp, UserId};
-use switchboard::wire::envelope::Envelope;
+use switchboard::model::{ConversationId, Generation, Message, MessageId, Seq, Timestamp, UserId};
+use switchboard::wire::Sealer;
+use switchboard::wire::envelope::{Envelope, Postscript};
 
 use crate::support::client::Client;
 use crate::support::cluster::Cluster;
@@ -69,7 +70,8 @@ async fn a_place_that_the_bus_invents_makes_no_hole() {
     let mut bob = Client::hello(cluster.nodes[1].address(), "bob").await;
     let [user, other]: [UserId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
     assert_eq!(ann.tell("bob", "1", "true").await, 1);
-    for (place, key) in [(2, "2"), (50, "3"), (u64::MAX, "4")] {
+    let sealer = Sealer::new("not the secret of these nodes", Generation(1));
+    for (place, key, is_sealed) in [(2, "2", false), (50, "3", true), (u64::MAX, "4", true)] {
         let invented = Message {
             conversation: ConversationId::direct(&user, &other),
             seq: Seq(place),
@@ -83,7 +85,8 @@ async fn a_place_that_the_bus_invents_makes_no_hole() {
         // To a third person, so that it is heard of and not shown.
         let envelope = Envelope::Message { message: Arc::new(invented), predecessor: None, group: false };
         let mut third = Client::hello(cluster.nodes[0].address(), "third").await;
-        liar.publish(&"third".parse().unwrap(), envelope.encode()).await;
+        let seal = is_sealed.then(|| sealer.seal(ConversationId::direct(&user, &other), Seq(place)));
+        liar.publish(&"third".parse().unwrap(), envelope.encode_with(&Postscript { seal, trace: None })).await;
         let _ = third.within(std::time::Duration::from_millis(100)).await;
         assert_eq!(ann.tell("bob", key, "true").await, key.parse::<u64>().unwrap());
     }

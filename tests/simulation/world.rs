@@ -12,7 +12,7 @@ use switchboard::presence::local::LocalWorld;
 use switchboard::session::{self, Admission, Paces, Rate, Services};
 use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
 use switchboard::telemetry::{Memory, Traces, Trail};
-use switchboard::wire::Encoding;
+use switchboard::wire::{Encoding, Sealer};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -175,7 +175,7 @@ impl World {
         let presence = Arc::new(presence);
         let trail = Arc::new(Trail::new(Duration::from_secs(900), clock.clone()));
         let nodes = Arc::new(Nodes::new(NodeId(place as u64), None));
-        let hints = Hints::default();
+        let hints = Hints::new(Sealer::new("secret", store.generation()));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
             store_clock: store_clock.clone(),

@@ -26,7 +26,7 @@ use self::people::People;
 use self::recovery::Recovery;
 use self::socket::ChatSocket;
 use super::engineio::{EngineSocket, Layer, Opening, Run};
-use crate::model::{Refusal, UserId};
+use crate::model::UserId;
 use crate::session::{self, Services};
 use crate::wire::Close;
 
@@ -51,15 +51,12 @@ pub struct Manner {
 }
 
 impl Desk {
-    /// A door in this manner.
-    ///
-    /// # Errors
-    /// `unavailable` if the store, which holds what all nodes seal with, does not answer.
-    pub async fn open(services: Arc<Services>, manner: Manner) -> Result<Arc<Self>, Refusal> {
-        let secret = services.chat.secret(&*services.chance).await?;
-        let recovery = if manner.recovery { Recovery::new(&secret) } else { None };
+    /// A door in this manner. All nodes seal with the same secret what clients bring back.
+    #[must_use]
+    pub fn open(services: Arc<Services>, manner: Manner, secret: &str) -> Arc<Self> {
+        let recovery = if manner.recovery { Recovery::new(secret) } else { None };
         let people = People::new(services.chat.clone(), manner.team);
-        Ok(Arc::new(Self { services, profile: manner.profile, people, recovery }))
+        Arc::new(Self { services, profile: manner.profile, people, recovery })
     }
 }
 

@@ -9,7 +9,7 @@ use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
-use super::document::{binary, date, kind_name, number, read_activity, read_head, read_summary};
+use super::document::{binary, date, kind_name, number, read_activity, read_summary};
 use super::metrics::Operation;
 use super::outcome::Malformed;
 use super::read::{Read, read};
@@ -17,7 +17,7 @@ use super::run::Failure;
 use super::schema::CONVERSATIONS;
 use crate::model::limits::{ATTEMPT_WAIT, CROWD_STAMP, PAGE_CONVERSATIONS_MAX};
 use crate::model::{Activity, Conversation, ConversationId, Message, Preview, Summary, UserId};
-use crate::store::{Behind, Conversations, Since, StoreError, Tail};
+use crate::store::{Behind, Conversations, Since, StoreError};
 
 /// The activity of a conversation in which nothing was said: before everything, so that no list shows it.
 const SILENT: u64 = 0;
@@ -40,14 +40,6 @@ impl Conversations for MongoStore {
         let which: Vec<_> = ids.iter().map(|id| binary(id.as_bytes())).collect();
         let what = Read { filter: doc! { "_id": { "$in": which } }, limit: ids.len(), ..Read::default() };
         self.read(Operation::Get, &self.conversations, what, read_summary).await
-    }
-
-    async fn heads(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tail)>, StoreError> {
-        let which: Vec<_> = ids.iter().map(|id| binary(id.as_bytes())).collect();
-        let filter = doc! { "_id": { "$in": which } };
-        let projection = doc! { "k": 1, "n": 1, "at": 1 };
-        let what = Read { filter, limit: ids.len(), projection, ..Read::default() };
-        self.read(Operation::Heads, &self.conversations, what, read_head).await
     }
 
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ use crate::model::{
     Activity, Assignment, ClientKey, Conversation, ConversationId, Event, Kind, Message, MessageId, Preview, Seq,
     StoreTime, Summary, TalkState, Timestamp as WallTime, UserId,
 };
-use crate::store::{Attempt, Tail, latest_stored};
+use crate::store::{Attempt, Tail};
 
 /// Bytes of a message's key: its conversation, then its place, so that key order is the order of reading.
 const PLACE_BYTES: usize = 24;
@@ -112,14 +112,6 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
     let split = key.split_first_chunk::<16>().and_then(|(id, seq)| Some((*id, seq.try_into().ok()?)));
     let (id, seq) = split.ok_or(Malformed::Value("a message key that is not 24 bytes long"))?;
     Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
-}
-
-/// How far a conversation goes at least, and a time at which that was stored.
-pub(super) fn read_head(document: &RawDocument) -> Result<(ConversationId, Tail), Malformed> {
-    let id = read_conversation_id(document)?;
-    let activity = StoreTime(millis(document.get_datetime("at")?));
-    let stored = latest_stored(kind(document.get_str("k")?)?, activity);
-    Ok((id, Tail { seq: read_seq(document, "n")?, stored }))
 }
 
 /// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what

@@ -19,7 +19,6 @@ pub(super) enum Operation {
     Page,
     Open,
     Get,
-    Heads,
     Raise,
     Active,
     List,
@@ -68,7 +67,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 54] = [
+    const ALL: [Self; 53] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -77,7 +76,6 @@ impl Operation {
         Self::Page,
         Self::Open,
         Self::Get,
-        Self::Heads,
         Self::Raise,
         Self::Active,
         Self::List,
@@ -135,7 +133,6 @@ impl Operation {
             Self::Page => "page",
             Self::Open => "open",
             Self::Get => "get",
-            Self::Heads => "heads",
             Self::Raise => "raise",
             Self::Active => "active",
             Self::List => "list",

@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use mongodb::bson::{Bson, doc};
 
 use super::MongoStore;
-use super::document::{binary, date, place, read_head, read_tail};
+use super::document::{binary, date, place, read_activity, read_tail};
 use super::erasure::read_id;
 use super::metrics::Operation;
 use super::read::{Read, read};
@@ -45,10 +45,10 @@ impl Retention for MongoStore {
                     let last = read(&messages, &mut *session, end(-1), read_tail).await?.pop();
                     let filter = doc! { "_id": binary(conversation.as_bytes()) };
                     let head = Read { filter, limit: 1, ..Read::default() };
-                    let head = read(&conversations, &mut *session, head, read_head).await?.pop();
+                    let head = read(&conversations, &mut *session, head, read_activity).await?.pop();
                     let (Some(first), Some(last), Some(head)) = (first, last, head) else { return Ok(0) };
                     let step = Seq(first.seq.0.saturating_add(PURGE_STEP_MESSAGES - 1));
-                    let up_to = up_to.min(step).min(last.seq.previous()).min(head.1.seq);
+                    let up_to = up_to.min(step).min(last.seq.previous()).min(head.last_seq);
                     if up_to < first.seq {
                         return Ok(0);
                     }

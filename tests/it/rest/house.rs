@@ -17,8 +17,9 @@ use switchboard::model::{ConversationId, NodeId, Policy, SystemChance, SystemClo
 use switchboard::presence::local::{LocalPresence, LocalWorld};
 use switchboard::session::{Metrics, Rate};
 use switchboard::store::embedded::EmbeddedStore;
-use switchboard::store::{Memberships, StandingCache, StoreClock};
+use switchboard::store::{Memberships, StandingCache, Store, StoreClock};
 use switchboard::telemetry::{Traces, Trail};
+use switchboard::wire::Sealer;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -63,7 +64,7 @@ impl House {
             standings: Arc::new(StandingCache::new(store.clone())),
             policy: Policy::Open,
             bus: Arc::new(bus),
-            hints: Hints::default(),
+            hints: Hints::new(Sealer::new("secret", store.generation())),
             presence: presence.clone(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
