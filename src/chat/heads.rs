@@ -22,12 +22,23 @@ pub(super) struct Stored {
     pub(super) sent: Sent,
     /// When it was accepted; after [`SEND_WAIT`] its sender is told that it takes too long.
     pub(super) accepted: Instant,
-    /// Whether so many are in its conversation that its activity need not be stamped every time.
-    pub(super) crowd: bool,
+    /// How its conversation's head is to be raised.
+    pub(super) rise: Rise,
     /// Where the answer goes.
     pub(super) reply: oneshot::Sender<Result<Sent, Refusal>>,
     /// Its trace, which ends with the answer.
     pub(super) trace: Option<Box<Sending>>,
+}
+
+/// How a head is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rise {
+    /// Over a message that was stored just now.
+    New,
+    /// Over one that was found to be stored: perhaps long ago, and that must not look like activity.
+    Found,
+    /// In a conversation of so many that its activity need not be stamped every time.
+    Crowd,
 }
 
 impl Stored {
@@ -84,8 +95,8 @@ async fn raise_all(store: Arc<dyn Store>, stages: Stages, mut arriving: mpsc::Re
     }
 }
 
-/// The last message of each conversation: first those of crowds, then all others.
-fn highest_of_each(waiting: &[Stored]) -> [Vec<Message>; 2] {
+/// The last message of each conversation, by how its head is raised.
+fn highest_of_each(waiting: &[Stored]) -> [(Rise, Vec<Message>); 3] {
     let mut highest: HashMap<ConversationId, &Stored> = HashMap::new();
     for stored in waiting {
         let message = &stored.sent.message;
@@ -94,16 +105,21 @@ fn highest_of_each(waiting: &[Stored]) -> [Vec<Message>; 2] {
             *known = stored;
         }
     }
-    let (crowds, others): (Vec<&Stored>, Vec<&Stored>) = highest.into_values().partition(|stored| stored.crowd);
-    [crowds, others].map(|all| all.into_iter().map(|stored| (*stored.sent.message).clone()).collect())
+    [Rise::New, Rise::Found, Rise::Crowd].map(|rise| {
+        let such = highest.values().filter(|stored| stored.rise == rise);
+        (rise, such.map(|stored| (*stored.sent.message).clone()).collect())
+    })
 }
 
-async fn raise(store: &dyn Store, [crowds, others]: &[Vec<Message>; 2]) -> Result<(), StoreError> {
-    for part in others.chunks(BATCH_MESSAGES_MAX) {
-        store.raise(part).await?;
-    }
-    for part in crowds.chunks(BATCH_MESSAGES_MAX) {
-        store.raise_crowds(part).await?;
+async fn raise(store: &dyn Store, heads: &[(Rise, Vec<Message>)]) -> Result<(), StoreError> {
+    for (rise, messages) in heads {
+        for part in messages.chunks(BATCH_MESSAGES_MAX) {
+            match rise {
+                Rise::New => store.raise_new(part).await?,
+                Rise::Found => store.raise(part).await?,
+                Rise::Crowd => store.raise_crowds(part).await?,
+            }
+        }
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::announce::{Announcer, is_crowd};
 use super::commit::Commit;
-use super::heads::{Heads, Stored};
+use super::heads::{Heads, Rise, Stored};
 use super::member::not_yours;
 use super::metrics::Stages;
 use super::rights::Rules;
@@ -405,10 +405,14 @@ impl Lane {
         if let Some(trace) = &mut pending.trace {
             trace.published();
         }
-        let crowd = self.talk.as_ref().is_some_and(|talk| is_crowd(&talk.conversation));
+        let rise = match &self.talk {
+            Some(talk) if is_crowd(&talk.conversation) => Rise::Crowd,
+            _ if predecessor.is_some() => Rise::New,
+            _ => Rise::Found,
+        };
         let sent = Sent { message, predecessor, group: self.is_exact };
         let Pending { accepted, reply, trace, .. } = pending;
-        self.parts.heads.acknowledge(Stored { sent, accepted, crowd, reply, trace }).await;
+        self.parts.heads.acknowledge(Stored { sent, accepted, rise, reply, trace }).await;
     }
 
     /// Lets a stored event take effect, however often that has to be tried. If it cannot, the end is read anew, which

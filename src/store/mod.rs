@@ -168,6 +168,12 @@ pub trait Conversations: Send + Sync + 'static {
     /// with the store's clock. A head that is already there or beyond is left alone, so this may be repeated freely.
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError>;
 
+    /// The same for messages that were stored just now, by which activity may be stamped anew also where the head is there
+    /// or beyond already. That is cheaper than not to.
+    async fn raise_new(&self, messages: &[Message]) -> Result<(), StoreError> {
+        self.raise(messages).await
+    }
+
     /// The same for conversations of more than [`CROWD_MEMBERS`](crate::model::limits::CROWD_MEMBERS): their activity
     /// need be stamped only once in [`CROWD_STAMP`](crate::model::limits::CROWD_STAMP), since every stamp moves the
     /// conversation in the list of each member.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, serialize_to_document};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc, serialize_to_document};
 use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
@@ -16,7 +16,7 @@ use super::read::{Read, read};
 use super::run::Failure;
 use super::schema::CONVERSATIONS;
 use crate::model::limits::{ATTEMPT_WAIT, CROWD_STAMP, PAGE_CONVERSATIONS_MAX};
-use crate::model::{Activity, Conversation, ConversationId, Message, Preview, Summary, UserId};
+use crate::model::{Activity, Conversation, ConversationId, Event, Message, Preview, Seq, Summary, UserId};
 use crate::store::{Behind, Conversations, Since, StoreError};
 
 /// The activity of a conversation in which nothing was said: before everything, so that no list shows it.
@@ -44,6 +44,10 @@ impl Conversations for MongoStore {
 
     async fn raise(&self, messages: &[Message]) -> Result<(), StoreError> {
         self.update_each(Operation::Raise, CONVERSATIONS, messages.iter().map(raised).collect()).await
+    }
+
+    async fn raise_new(&self, messages: &[Message]) -> Result<(), StoreError> {
+        self.update_each(Operation::RaiseNew, CONVERSATIONS, messages.iter().map(raised_and_stamped).collect()).await
     }
 
     async fn raise_crowds(&self, messages: &[Message]) -> Result<(), StoreError> {
@@ -159,6 +163,15 @@ fn raised(message: &Message) -> Document {
     raised_with(message, doc! { "$currentDate": { "at": true } })
 }
 
+/// One statement that raises one head and stamps its activity. It asks for the id and nothing else, which spares the server a
+/// plan for each, a third of the price: `$max` leaves a higher place alone, and a later preview, since their
+/// [order](preview_order) comes first in them.
+fn raised_and_stamped(message: &Message) -> Document {
+    let higher = doc! { "n": number(message.seq), "l": last(message) };
+    let update = doc! { "$max": higher, "$currentDate": { "at": true } };
+    doc! { "q": { "_id": binary(message.conversation.as_bytes()) }, "u": update }
+}
+
 /// The same for a crowd: its activity is left alone where it was stamped just now. What the message says is a literal.
 fn raised_in_crowd(message: &Message) -> Document {
     let last = doc! { "$literal": last(message) };
@@ -218,8 +231,16 @@ fn last(message: &Message) -> Document {
     preview_document(&Preview::of(message))
 }
 
+/// What a preview begins with, so that of two the later one is the greater: by their places, and of one place the one that was
+/// emptied. As a time it is also greater than the name that previews of earlier versions begin with.
+pub(super) fn preview_order(seq: Seq, is_erased: bool) -> Timestamp {
+    let order = seq.0.saturating_mul(2).saturating_add(u64::from(is_erased));
+    Timestamp { time: (order >> 32) as u32, increment: order as u32 }
+}
+
 pub(super) fn preview_document(preview: &Preview) -> Document {
-    let mut last = doc! { "f": preview.from.as_str(), "a": date(preview.at.0), "t": &preview.text };
+    let order = preview_order(preview.seq, preview.event == Some(Event::Erased));
+    let mut last = doc! { "o": order, "f": preview.from.as_str(), "a": date(preview.at.0), "t": &preview.text };
     if let Some(event) = preview.event.as_ref().and_then(|event| serialize_to_document(event).ok()) {
         last.insert("v", event);
     }

@@ -114,7 +114,7 @@ fn read_place(document: &RawDocument) -> Result<(ConversationId, Seq), Malformed
     Ok((ConversationId::from_bytes(id), Seq(u64::from_be_bytes(seq))))
 }
 
-/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`f` from, `a` at, `t` text, `v` what
+/// A conversation's row: `_id`, `k` kind, `m` members, `n` last place, `l` preview (`o` its order, `f` from, `a` at, `t` text, `v` what
 /// changed), `at` activity; of a talk with the team, its assignment; of a group, `x` what it is besides.
 pub(super) fn read_summary(document: &RawDocument) -> Result<Summary, Malformed> {
     let Activity { conversation, last_seq, activity } = read_activity(document)?;

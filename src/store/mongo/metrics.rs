@@ -20,6 +20,7 @@ pub(super) enum Operation {
     Open,
     Get,
     Raise,
+    RaiseNew,
     Active,
     List,
     Advance,
@@ -67,7 +68,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 53] = [
+    const ALL: [Self; 54] = [
         Self::Start,
         Self::AppendEach,
         Self::AppendRun,
@@ -77,6 +78,7 @@ impl Operation {
         Self::Open,
         Self::Get,
         Self::Raise,
+        Self::RaiseNew,
         Self::Active,
         Self::List,
         Self::Advance,
@@ -134,6 +136,7 @@ impl Operation {
             Self::Open => "open",
             Self::Get => "get",
             Self::Raise => "raise",
+            Self::RaiseNew => "raise_new",
             Self::Active => "active",
             Self::List => "list",
             Self::Advance => "advance",

@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 use mongodb::bson::{Bson, doc};
 
 use super::MongoStore;
+use super::conversations::preview_order;
 use super::document::{binary, date, place, read_activity, read_tail};
 use super::erasure::read_id;
 use super::metrics::Operation;
@@ -73,7 +74,7 @@ impl Retention for MongoStore {
                     let erased = doc! { "kind": "erased" };
                     let blank = doc! { "$set": { "t": "", "v": erased.clone() } };
                     let blanked = messages.update_one(said, blank).session(&mut *session).await?;
-                    let unshown = doc! { "$set": { "l.t": "", "l.v": erased } };
+                    let unshown = doc! { "$set": { "l.t": "", "l.v": erased, "l.o": preview_order(seq, true) } };
                     conversations.update_one(shown, unshown).session(session).await?;
                     Ok(blanked.modified_count > 0)
                 }

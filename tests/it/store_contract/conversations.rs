@@ -162,6 +162,31 @@ pub(crate) async fn raising_again_changes_nothing(fixture: impl Fixture) {
     store.raise(&[]).await.unwrap();
 }
 
+/// By whatever way it is raised; only activity may be stamped anew where that is allowed.
+pub(crate) async fn a_new_head_only_rises(fixture: impl Fixture) {
+    let store = fixture.store();
+    let talk = talk(&*store).await;
+    let all = fill(&*store, talk.id, &talk.members[0], 1, 3).await;
+    store.raise_new(&all[2..]).await.unwrap();
+    let raised = summary(&*store, &talk).await;
+    assert_eq!((raised.last_seq, &raised.last), (Seq(3), &Some(Preview::of(&all[2]))));
+    wait_past(&*store, raised.activity).await;
+    for again in [&all[..1], &all[2..]] {
+        store.raise_new(again).await.unwrap();
+        let now = summary(&*store, &talk).await;
+        assert!(now.activity >= raised.activity, "{raised:?} {now:?}");
+        assert_eq!(now, Summary { activity: now.activity, ..raised.clone() });
+    }
+    let before = summary(&*store, &talk).await;
+    wait_past(&*store, before.activity).await;
+    let fourth = store_at(&*store, message(talk.id, &talk.members[1], "four"), 4).await;
+    store.raise_new(std::slice::from_ref(&fourth)).await.unwrap();
+    let higher = summary(&*store, &talk).await;
+    assert_eq!((higher.last_seq, higher.last), (Seq(4), Some(Preview::of(&fourth))));
+    assert!(higher.activity > before.activity);
+    store.raise_new(&[]).await.unwrap();
+}
+
 pub(crate) async fn a_head_rises_also_where_the_message_came_first(fixture: impl Fixture) {
     let store = fixture.store();
     let talk = Conversation::direct(&somebody("ann"), &somebody("bob"));
@@ -198,9 +223,11 @@ pub(crate) async fn rival_raises_leave_the_highest(fixture: impl Fixture) {
     let store = fixture.store();
     let talk = talk(&*store).await;
     let all = fill(&*store, talk.id, &talk.members[0], 1, 20).await;
-    for raised in join_all(all.iter().rev().map(|one| store.raise(std::slice::from_ref(one)))).await {
-        raised.unwrap();
-    }
+    let raise = async |one: &Message| match one.seq.0 % 2 {
+        0 => store.raise(std::slice::from_ref(one)).await.unwrap(),
+        _ => store.raise_new(std::slice::from_ref(one)).await.unwrap(),
+    };
+    join_all(all.iter().rev().map(raise)).await;
     let head = summary(&*store, &talk).await;
     assert_eq!((head.last_seq, head.last), (Seq(20), Some(Preview::of(&all[19]))));
 }

@@ -78,6 +78,7 @@ macro_rules! store_contract {
             conversations: heads_never_lead;
             conversations: a_head_only_rises;
             conversations: raising_again_changes_nothing;
+            conversations: a_new_head_only_rises;
             conversations: a_head_rises_also_where_the_message_came_first;
             conversations: many_heads_rise_at_once;
             conversations: rival_raises_leave_the_highest;

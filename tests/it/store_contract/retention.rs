@@ -59,7 +59,8 @@ pub(crate) async fn one_message_is_emptied_where_it_stands(fixture: impl Fixture
     assert!(store.blank(talk.id, Seq(2)).await.unwrap());
     assert!(!store.blank(talk.id, Seq(2)).await.unwrap(), "it is empty");
     assert!(!store.blank(talk.id, Seq(3)).await.unwrap());
-    store.raise(&[second]).await.unwrap();
+    store.raise(std::slice::from_ref(&second)).await.unwrap();
+    store.raise_new(&[second]).await.unwrap();
     let page = store.page(talk.id, Span::After(Seq::ZERO), 50).await.unwrap();
     assert_eq!((page[0].text.as_str(), &page[0].event), ("this is m1", &None), "nothing else is");
     assert_eq!((page[1].text.as_str(), &page[1].event), ("", &Some(Event::Erased)));

@@ -10,6 +10,23 @@ use super::talk::{attempt, key, run, somebody, talk};
 use super::{bytes, connect, database, is_rising, place, shared, times};
 use crate::support::services::Mongo;
 
+/// Nodes of the version before write previews without what orders them, and find theirs among those of this version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_of_an_earlier_version_gives_way_to_a_later_message() {
+    let mongo = shared().await;
+    let store = connect(&mongo.uri()).await;
+    let talk = talk(&store).await;
+    let conversations = database(&mongo).await.collection::<Document>("conversations");
+    let filter = doc! { "_id": bytes(talk.id.as_bytes()) };
+    let earlier = doc! { "f": "zoe", "a": mongodb::bson::DateTime::from_millis(5), "t": "earlier" };
+    conversations.update_one(filter, doc! { "$set": { "n": 3_i64, "l": earlier } }).await.unwrap();
+    let read = async || store.get(&[talk.id]).await.unwrap().pop().unwrap();
+    assert_eq!(read().await.last.unwrap().text, "earlier");
+    let said = attempt(talk.id, &talk.members[0], "later", 4);
+    store.raise_new(&[said.message.at_seq(said.seq)]).await.unwrap();
+    assert_eq!((read().await.last_seq, read().await.last.unwrap().text.as_str()), (Seq(4), "this is later"));
+}
+
 #[tokio::test]
 async fn the_server_stamps_every_message_of_a_bulk_in_order() {
     let mongo = shared().await;
