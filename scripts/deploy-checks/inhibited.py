@@ -6,6 +6,8 @@ usage: inhibited.py ALERTMANAGER.YML STORAGE
 
 import datetime
 import json
+import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -109,13 +111,17 @@ def pairs_of(rules):
 
 def main(path, storage):
     pairs = [(source, target, which is EVERYWHERE) for which in (EVERYWHERE, THERE_ONLY) for source in which for target in which[source]]
-    with open(path) as configuration:
-        configured = set(pairs_of(yaml.safe_load(configuration)["inhibit_rules"]))
+    configuration = pathlib.Path(path).read_text()
+    configured = set(pairs_of(yaml.safe_load(configuration)["inhibit_rules"]))
     untried = configured.symmetric_difference(pair[:2] for pair in pairs)
     if untried:
         sys.exit(f"tried here, or configured, but not both: {sorted(untried)}")
     port = free_port()
-    command = ["prometheus-alertmanager", f"--config.file={path}", f"--storage.path={storage}", "--cluster.listen-address="]
+    # What it would tell the pager goes nowhere.
+    silent = pathlib.Path(storage) / "alertmanager.yml"
+    silent.parent.mkdir(parents=True, exist_ok=True)
+    silent.write_text(re.sub(r"url: http://[^/]+", "url: http://127.0.0.1:1", configuration))
+    command = ["prometheus-alertmanager", f"--config.file={silent}", f"--storage.path={storage}", "--cluster.listen-address="]
     process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
     try:
         alertmanager = Alertmanager(port)

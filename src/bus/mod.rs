@@ -1,5 +1,6 @@
 //! How nodes tell each other that something happened to a user: one channel for each user, at most once, in no
-//! promised order. Nobody trusts it: what it loses is found in the store. Each node has a channel of its own, too, on
+//! promised order. What it loses is found in the store, and of what it says only that is believed which a node has sealed
+//! ([`Hints`]). Each node has a channel of its own, too, on
 //! which others speak to it alone; whoever does so repeats what must arrive. And there is one that every node hears.
 //!
 //! An implementation is made together with the receiving end of its events:

@@ -2,7 +2,7 @@
 //!
 //! The rules, each of which keeps a promise:
 //! - One attempt is under way at a time, at the place after the highest that is known to be taken for good.
-//! - A single message shares its insert with those of other lanes. Where many wait they go as one *ordered* run, so that a
+//! - A single message shares its insert with those of other lanes. Where several wait they go as one *ordered* run, so that a
 //!   conflict stops the run instead of reordering it.
 //! - Where another node has said, under seal, that it stored a message, the next place is the one behind that.
 //! - A taken place means another node was faster: go on behind it where that node has told of it, and read where the
@@ -70,7 +70,7 @@ pub(super) struct Lane {
     since: Instant,
     /// Taken from the inbox, not yet placed; oldest first.
     queue: VecDeque<Pending>,
-    /// The end of the conversation as known for good: read, or our own stored message. None: to be read.
+    /// The end of the conversation as known for good: read, told of under seal, or our own stored message. None: to be read.
     end: Option<Tail>,
     /// What other nodes say of its end.
     hint: Hint,
@@ -177,16 +177,24 @@ impl Lane {
         Ok(end.unwrap_or(Tail { seq: Seq::ZERO, stored: StoreTime(0) }))
     }
 
-    /// Heeds what other nodes say that they stored. In a group the end is read anew, since that may have changed who may
-    /// write.
+    /// Heeds what other nodes say that they stored. In a group the end is read anew, once for what was said, since that may
+    /// have changed who may write.
     fn heed(&mut self, end: Tail) -> Option<Tail> {
         let told = self.hint.highest();
-        if told > end.seq.max(self.heeded) {
-            self.heeded = told;
-            self.exists = true;
-            self.end = (!self.is_exact).then(|| Tail { seq: told, stored: self.latest_store_time() });
+        if self.is_exact {
+            let is_news = told > end.seq.max(self.heeded);
+            self.heeded = self.heeded.max(told);
+            self.end = (!is_news).then_some(end);
+        } else if told > end.seq {
+            self.end = Some(self.told(told));
         }
         self.end
+    }
+
+    /// The end, as another node tells of it.
+    fn told(&mut self, seq: Seq) -> Tail {
+        self.exists = true;
+        Tail { seq, stored: self.latest_store_time() }
     }
 
     /// Refuses what may not be written here, now. What stays at the front was let through, in a group as long as the end
@@ -340,13 +348,14 @@ impl Lane {
     }
 
     /// The store says that a place is taken. It is so for good once the node says so that took it, which is soon; if none
-    /// does, the end is to be read. So it is in a group, where the message may have changed who may write.
+    /// does, the end is to be read. So it is in a group, where the message may have changed who may write, and where this
+    /// node hears of nobody's messages, because nobody of the conversation is here.
     async fn taken(&mut self, place: Seq) -> Option<Tail> {
-        if self.is_exact || timeout(TOLD_WAIT, self.hint.reaches(place)).await.is_err() {
+        if self.is_exact || self.hint.highest() == Seq::ZERO {
             return None;
         }
-        self.exists = true;
-        Some(Tail { seq: place, stored: self.latest_store_time() })
+        timeout(TOLD_WAIT, self.hint.reaches(place)).await.ok()?;
+        Some(self.told(self.hint.highest()))
     }
 
     /// No later than this did the store take what it has just confirmed.

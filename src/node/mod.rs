@@ -33,7 +33,7 @@ use crate::model::limits::TRACES_CLOSE_WAIT;
 use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
-use crate::store::{Memberships, StandingCache, Store, StoreClock, StoreError, shared_secret};
+use crate::store::{Memberships, SecretOf, StandingCache, Store, StoreClock, StoreError, shared_secret};
 use crate::telemetry::{Memory, Recorder, Traces, Trail};
 use crate::wire::Sealer;
 
@@ -155,8 +155,9 @@ impl Node {
         let store_clock = Arc::new(StoreClock::set_by(&*store).await?);
         let memberships = Arc::new(Memberships::new(store.clone()));
         let standings = Arc::new(StandingCache::new(store.clone()));
-        let secret = shared_secret(&*store, &*chance).await?;
-        let hints = Hints::new(Sealer::new(&secret, store.generation()));
+        let of_clients = shared_secret(&*store, SecretOf::Clients, &*chance).await?;
+        let of_nodes = shared_secret(&*store, SecretOf::Nodes, &*chance).await?;
+        let hints = Hints::new(Sealer::new(&of_nodes, store.generation()));
         let finds = Arc::new(Paces::new(settings.finds));
         let chat = Arc::new(Chat::start(chat::Ports {
             store: store.clone(),
@@ -220,7 +221,7 @@ impl Node {
             origins: origins.clone(),
             refusals: services.metrics.clone(),
         };
-        let desk = Desk::open(services.clone(), settings.manner.clone(), &secret);
+        let desk = Desk::open(services.clone(), settings.manner.clone(), &of_clients);
         let polled = engineio::Sessions::new(settings.engine.sessions_max, settings.engine.guests_per_address_max);
         let relay = Relay::new(
             node,

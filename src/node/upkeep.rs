@@ -14,7 +14,7 @@ use crate::model::{Chance, Clock, NodeId, SystemChance, SystemClock, UserId};
 use crate::presence::local::LocalWorld;
 use crate::store::embedded::{EmbeddedOriginal, EmbeddedStore, EmbeddedVessel};
 use crate::store::mongo::{MongoOptions, MongoOriginal, MongoStore, MongoVessel};
-use crate::store::{Memberships, Original, StandingCache, StoreClock, Vessel, shared_secret};
+use crate::store::{Memberships, Original, SecretOf, StandingCache, StoreClock, Vessel, shared_secret};
 use crate::telemetry::{Traces, Trail};
 use crate::upkeep;
 use crate::wire::Sealer;
@@ -109,7 +109,7 @@ async fn open_chat(config: &Config) -> Result<Chat, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let store = open_store(&config.storage, &clock, &*chance).await?;
-    let secret = shared_secret(&*store, &*chance).await.map_err(StartError::of)?;
+    let secret = shared_secret(&*store, SecretOf::Nodes, &*chance).await.map_err(StartError::of)?;
     let hints = Hints::new(Sealer::new(&secret, store.generation()));
     let (bus, _events) = open_bus(&config.bus, &chance).await?;
     let (presence, _comings_and_goings) = LocalWorld::default().join(config.presence_grace, clock.clone());

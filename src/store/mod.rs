@@ -35,7 +35,7 @@ pub use groups::Groups;
 pub use memberships::{Memberships, Talk};
 pub use record::Record;
 pub use retention::Retention;
-pub use secret::shared_secret;
+pub use secret::{SecretOf, shared_secret};
 pub use standings::{StandingCache, Standings};
 pub use vault::{Original, Vessel};
 
@@ -251,6 +251,10 @@ pub trait Store:
 
     /// How far apart shared operations of one kind should begin on one node, so that they are worth their price.
     fn pace(&self) -> Duration;
+
+    /// Of how many messages that wait in one conversation an insert of their own is worth its price. Fewer go one by one, in
+    /// inserts that conversations share.
+    fn run_from(&self) -> usize;
 
     /// Lets go of what the store holds, when nobody uses it any more. Nothing is lost without it.
     async fn close(&self) {}

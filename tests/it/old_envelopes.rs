@@ -9,6 +9,7 @@ use switchboard::model::{
     UserId,
 };
 use switchboard::wire::envelope::{Envelope, Postscript, VERSION};
+use switchboard::wire::{SEAL_BYTES, Seal};
 
 const CONVERSATION: ConversationId = ConversationId::from_bytes([7; 16]);
 const AT: u64 = 1_764_000_000_123;
@@ -177,9 +178,13 @@ fn an_old_node_reads_what_is_written_here_or_drops_it_whole() {
     for (name, envelope) in meant().into_iter().chain([("node", node), ("trail", trail)]) {
         let read = as_an_old_node_reads(&envelope.encode());
         assert_eq!(read.is_ok(), is_known_to_old_nodes(&envelope), "{name}: {read:?}");
-        let traced = TraceContext::new([1; 16], [2; 8]).expect("a trace");
-        let traced = as_an_old_node_reads(&envelope.encode_with(&Postscript { seal: None, trace: Some(traced) }));
-        assert_eq!(traced, read, "{name}: what stands behind it is not looked at");
+        let trace = TraceContext::new([1; 16], [2; 8]);
+        let seals = [7, 0xc1].map(|byte| Seal::from_bytes(&[byte; SEAL_BYTES]));
+        for (seal, trace) in [(None, trace), (seals[0], None), (seals[1], None), (seals[0], trace)] {
+            let postscript = Postscript { seal, trace };
+            let more = as_an_old_node_reads(&envelope.encode_with(&postscript));
+            assert_eq!(more, read, "{name}: what stands behind it is not looked at: {postscript:?}");
+        }
     }
     let said = Envelope::Message { message: message("grüezi", None), predecessor: Some(StoreTime(5)), group: true };
     let expected = Old::Message {

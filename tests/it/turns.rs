@@ -6,12 +6,13 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use switchboard::bus::Bus;
 use switchboard::bus::local::LocalHub;
-use switchboard::model::{ConversationId, Generation, Message, MessageId, Seq, Timestamp, UserId};
+use switchboard::model::{ConversationId, Generation, Message, MessageId, Seq, SystemChance, Timestamp, UserId};
+use switchboard::store::{SecretOf, shared_secret};
 use switchboard::wire::Sealer;
 use switchboard::wire::envelope::{Envelope, Postscript};
 
 use crate::support::client::Client;
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, Ground};
 
 const TURNS: u64 = 30;
 
@@ -70,8 +71,12 @@ async fn a_place_that_the_bus_invents_makes_no_hole() {
     let mut bob = Client::hello(cluster.nodes[1].address(), "bob").await;
     let [user, other]: [UserId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
     assert_eq!(ann.tell("bob", "1", "true").await, 1);
-    let sealer = Sealer::new("not the secret of these nodes", Generation(1));
-    for (place, key, is_sealed) in [(2, "2", false), (50, "3", true), (u64::MAX, "4", true)] {
+    let Ground::Local(_, store) = &cluster.ground else { panic!("another ground") };
+    let secret = shared_secret(&**store, SecretOf::Nodes, &SystemChance).await.unwrap();
+    let another = Sealer::new("not the secret of these nodes", store.generation());
+    let restored = Sealer::new(&secret, Generation(store.generation().0 ^ 1));
+    let lies = [(2, "2", None), (50, "3", Some(&another)), (u64::MAX, "4", Some(&another)), (5, "5", Some(&restored))];
+    for (place, key, sealer) in lies {
         let invented = Message {
             conversation: ConversationId::direct(&user, &other),
             seq: Seq(place),
@@ -85,11 +90,11 @@ async fn a_place_that_the_bus_invents_makes_no_hole() {
         // To a third person, so that it is heard of and not shown.
         let envelope = Envelope::Message { message: Arc::new(invented), predecessor: None, group: false };
         let mut third = Client::hello(cluster.nodes[0].address(), "third").await;
-        let seal = is_sealed.then(|| sealer.seal(ConversationId::direct(&user, &other), Seq(place)));
+        let seal = sealer.map(|sealer| sealer.seal(ConversationId::direct(&user, &other), Seq(place)));
         liar.publish(&"third".parse().unwrap(), envelope.encode_with(&Postscript { seal, trace: None })).await;
         let _ = third.within(std::time::Duration::from_millis(100)).await;
         assert_eq!(ann.tell("bob", key, "true").await, key.parse::<u64>().unwrap());
     }
-    bob.see(4).await;
-    bob.assert_whole(4);
+    bob.see(5).await;
+    bob.assert_whole(5);
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Lane, Pending};
-use crate::model::limits::{RUN_MESSAGES_MIN, UNSEEN_HEAD_WAIT};
+use crate::model::limits::UNSEEN_HEAD_WAIT;
 use crate::model::{Code, Message, Refusal, Seq};
 use crate::store::{Span, StoreError, Tail};
 
@@ -26,11 +26,12 @@ impl Lane {
     }
 
     /// How many at the front are tried together: one alone, in an insert that other conversations share, unless so many wait
-    /// that an insert of their own is worth its price.
+    /// that an insert of their own is worth its price. In a group it always is, since every end that is read anew costs more.
     pub(super) fn run_length(&self) -> usize {
         let admitted = self.queue.iter().take(self.admitted);
         let before_exact = admitted.take_while(|pending| pending.exact.is_none()).count();
-        if before_exact < RUN_MESSAGES_MIN { self.admitted.min(1) } else { before_exact }
+        let run_from = if self.is_exact { 2 } else { self.parts.store.run_from() };
+        if before_exact < run_from { self.admitted.min(1) } else { before_exact }
     }
 
     /// The conversation does not end where the writer at the front saw it end.

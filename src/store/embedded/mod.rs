@@ -414,6 +414,11 @@ impl Store for EmbeddedStore {
         EMBEDDED_PACE
     }
 
+    fn run_from(&self) -> usize {
+        // It gathers what waits by itself.
+        2
+    }
+
     async fn close(&self) {
         Self::close(self).await;
     }

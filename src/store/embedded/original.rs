@@ -11,6 +11,7 @@ use super::fault::{damaged, meaning};
 use super::row::{conversation_id, message, natural, parsed};
 use super::{erasure, questions, schema, standings};
 use crate::model::{Appearance, ConversationId, Cursor, Generation, Profile, Seq, StoreTime, Timestamp, UserId};
+use crate::store::secret::KEPT_BACK;
 use crate::store::{Original, Record, StoreError};
 
 /// Users whose standings are looked up at once.
@@ -87,7 +88,7 @@ fn dump(connection: &Connection, to: &mpsc::Sender<Record>) -> rusqlite::Result<
 
 /// What is known of people, and decided about them.
 fn people(connection: &Connection, to: &mpsc::Sender<Record>) -> rusqlite::Result<()> {
-    each(connection, to, "SELECT name, value FROM agreed ORDER BY name", [], |row| {
+    each(connection, to, "SELECT name, value FROM agreed WHERE name <> ?1 ORDER BY name", [KEPT_BACK], |row| {
         Ok(Record::Agreed { name: row.get(0)?, value: row.get(1)? })
     })?;
     each(connection, to, "SELECT user, name, email FROM profiles ORDER BY user", [], |row| {

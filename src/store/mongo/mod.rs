@@ -40,7 +40,7 @@ pub use self::original::MongoOriginal;
 use self::run::{Failure, Runner};
 pub use self::vessel::MongoVessel;
 use super::{Store, StoreError};
-use crate::model::limits::MONGODB_PACE;
+use crate::model::limits::{MONGODB_PACE, MONGODB_RUN_FROM};
 use crate::model::{Chance, Generation, StoreTime};
 
 /// What an operator may decide beside the connection string.
@@ -126,5 +126,9 @@ impl Store for MongoStore {
 
     fn pace(&self) -> Duration {
         MONGODB_PACE
+    }
+
+    fn run_from(&self) -> usize {
+        MONGODB_RUN_FROM
     }
 }

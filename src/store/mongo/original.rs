@@ -20,6 +20,7 @@ use super::schema::{
 };
 use super::standings::read_standing;
 use crate::model::{ConversationId, Generation, Standing, StoreTime};
+use crate::store::secret::KEPT_BACK;
 use crate::store::{Original, Record, StoreError};
 
 /// "The moment that is read is no longer kept."
@@ -111,7 +112,8 @@ impl Original for MongoOriginal {
 }
 
 fn agreed(document: &RawDocument) -> Result<Option<Record>, Malformed> {
-    let Some(name) = document.get_str("_id")?.strip_prefix(AGREED) else { return Ok(None) };
+    let name = document.get_str("_id")?.strip_prefix(AGREED).filter(|name| *name != KEPT_BACK);
+    let Some(name) = name else { return Ok(None) };
     Ok(Some(Record::Agreed { name: name.to_owned(), value: document.get_str("value")?.to_owned() }))
 }
 

@@ -10,7 +10,7 @@ use switchboard::model::{Activity, Conversation, CursorKind, Message, Preview, S
 use switchboard::store::{Attempt, Behind, Outcome, Since, Store};
 
 use super::messages::AWKWARD;
-use super::{Fixture, fill, message, open_all, say, saying, somebody, talk, talks, wait_past};
+use super::{Fixture, fill, message, open_all, say, saying, somebody, store_at, talk, talks, wait_past};
 
 async fn summary(store: &dyn Store, conversation: &Conversation) -> Summary {
     let mut found = store.get(&[conversation.id]).await.unwrap();

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use switchboard::model::{
     Ban, ClientKey, Conversation, ConversationId, CursorKind, Event, Group, Message, MessageId, NewMessage, Profile,
-    Revoked, Seq, StoreTime, Timestamp, UserId,
+    Revoked, Seq, StoreTime, SystemChance, Timestamp, UserId,
 };
-use switchboard::store::{Archive, Attempt, Outcome, Progress, Record, TEAM_ALIAS};
+use switchboard::store::{Archive, Attempt, Outcome, Progress, Record, SecretOf, TEAM_ALIAS, shared_secret};
 
 use super::{Place, back_up, restore};
 
@@ -89,6 +89,15 @@ pub(super) async fn furnish(store: &Arc<dyn Archive>) {
     store.keep_erasure(&id("gone"), Some(&progress)).await.unwrap();
 }
 
+/// What the nodes of a store share.
+async fn secrets(store: &dyn Archive) -> [String; 2] {
+    let mut found = Vec::new();
+    for of in [SecretOf::Clients, SecretOf::Nodes] {
+        found.push(shared_secret(store, of, &SystemChance).await.unwrap());
+    }
+    found.try_into().unwrap()
+}
+
 /// The same, with times as coarse as MongoDB keeps those of messages.
 fn coarse(records: Vec<Record>) -> Vec<Record> {
     let coarse = |record| match record {
@@ -105,6 +114,7 @@ async fn what_is_backed_up_is_restored_whole_into_either_store() {
     for (name, source) in [("file", file("source")), ("mongo", Place::database("copies-source").await)] {
         let store = source.open().await;
         furnish(&store).await;
+        let [of_clients, of_nodes] = secrets(&*store).await;
         let backup = home.path().join(format!("{name}.backup"));
         let contents = back_up(&source, &backup).await;
         let original = source.records().await;
@@ -121,6 +131,9 @@ async fn what_is_backed_up_is_restored_whole_into_either_store() {
             // A copy of a copy is the same, and nothing is lost by opening it.
             let copy = target.open().await;
             assert_eq!(copy.generation(), generation);
+            let of_copy = secrets(&*copy).await;
+            assert_eq!(of_copy[0], of_clients, "clients come back with what was sealed before");
+            assert_ne!(of_copy[1], of_nodes, "who holds a back-up does not speak as a node");
             assert_same_answers(&store, &copy).await;
             copy.close().await;
             let refused = target.vessel().await.err().expect("it is not empty");

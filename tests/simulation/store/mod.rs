@@ -410,4 +410,8 @@ impl Store for SimStore {
     fn pace(&self) -> Duration {
         MONGODB_PACE
     }
+
+    fn run_from(&self) -> usize {
+        2
+    }
 }
