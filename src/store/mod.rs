@@ -72,7 +72,8 @@ pub struct Attempt {
 pub enum Outcome {
     /// Durable at its place.
     Stored,
-    /// Not stored: another message has that place.
+    /// Not stored: another message has that place. It may lose it again, as long as it cannot be read: with MongoDB, where a
+    /// primary is voted out before a majority has what it took.
     SeqTaken,
     /// Not stored: its sender already has a message of that key in that conversation.
     KeyTaken,

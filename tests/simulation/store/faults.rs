@@ -23,6 +23,8 @@ enum Fate {
     Done,
     /// Certainly not done.
     Refused,
+    /// Not done: another message had the place, and went with a server that others had voted out.
+    Displaced,
     /// Nobody knows; done.
     Unheard,
     /// Nobody knows; not done.
@@ -61,7 +63,7 @@ impl SimStore {
         } else if self.dice.is(climate.unknowns) {
             unknown()
         } else if self.dice.is(climate.refusals) {
-            Fate::Refused
+            *self.dice.pick(&[Fate::Refused, Fate::Displaced])
         } else {
             Fate::Done
         }
@@ -78,6 +80,7 @@ impl SimStore {
             .map(|attempt| match if partial { self.fate() } else { common } {
                 Fate::Done => self.shared.try_one(&attempt, &self.dice, &self.trace),
                 Fate::Refused => Outcome::Refused(away()),
+                Fate::Displaced => Outcome::SeqTaken,
                 Fate::Lost => Outcome::Unknown(away()),
                 Fate::Unheard => {
                     self.shared.try_one(&attempt, &self.dice, &self.trace);
@@ -112,6 +115,7 @@ impl SimStore {
             let rest = &attempts[well..];
             match fate {
                 Fate::Done | Fate::Refused => outcomes.push(Outcome::Refused(away())),
+                Fate::Displaced => outcomes.push(Outcome::SeqTaken),
                 Fate::Lost => outcomes.extend(rest.iter().map(|_| Outcome::Unknown(away()))),
                 Fate::Unheard => {
                     let done = self.dice.between(1, rest.len() as u64) as usize;

@@ -1,8 +1,8 @@
 //! A simulated store: the whole port in memory, with true semantics and seeded faults.
 //!
 //! What it may do: take its time, refuse for certain, answer "unknown" when a write was done, was not, or will be done
-//! only later, be away, stop an ordered run in the middle, do a part of a batch. What it never does: break a unique key,
-//! lose what it confirmed, or show what is not for good.
+//! only later, be away, stop an ordered run in the middle, do a part of a batch, call a place taken that is free again when
+//! one looks. What it never does: break a unique key, lose what it confirmed, or show what is not for good.
 
 mod book;
 mod faults;
