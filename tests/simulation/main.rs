@@ -88,8 +88,9 @@ fn sessions_show_exactly_their_conversations_part_four() {
     run_part(3);
 }
 
-/// Seeds within which each defect must be found.
-const SEEDS_PER_DEFECT: u64 = 50;
+/// Seeds within which each defect must be found. Most are by the first; who is not told that messages may have been lost is mostly
+/// saved by an audit, and found in one of fifty.
+const SEEDS_PER_DEFECT: u64 = 200;
 
 #[test]
 fn every_defect_is_found() {
