@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PATH="$PATH:/usr/sbin:/sbin"
 
+# Nodes would take it for a setting that they do not know.
+export -n SWITCHBOARD_BIN
 RUN="$(basename "$0")"
 FIGURES="$PWD/target/verified"
 SCRATCH="$PWD/target/long/$RUN"
@@ -22,8 +24,6 @@ programs() {
     fi
     SWITCHBOARD_BIN="${SWITCHBOARD_BIN:-$PWD/target/release/switchboard}"
     LOADTEST_BIN="${LOADTEST_BIN:-$PWD/target/release/switchboard-loadtest}"
-    # Nodes would take it for a setting that they do not know.
-    export -n SWITCHBOARD_BIN
 }
 
 # An empty place for data, logs and process ids; no figures yet.
