@@ -142,8 +142,8 @@ pub const CURSORS_MAX: usize = 100;
 pub const LANE_SENDS_MAX: usize = 512;
 /// Messages in one ordered run of a lane.
 pub const RUN_MESSAGES_MAX: usize = 100;
-/// Messages that wait in a lane until MongoDB is given them as a run, an insert of their own. An insert costs it the most by itself:
-/// were two a run already, a busy node would make its load grow by being late.
+/// Messages that wait in a lane until MongoDB is given them as a run, an insert of their own. An insert costs it the most by
+/// itself: were two a run already, a busy node would make its load grow by being late.
 pub const MONGODB_RUN_FROM: usize = 4;
 /// Messages in one unordered bulk insert, each of another conversation.
 pub const BATCH_MESSAGES_MAX: usize = 200;
@@ -260,8 +260,9 @@ pub const UNSEEN_HEAD_WAIT: Duration = Duration::from_millis(500);
 pub const TOLD_WAIT: Duration = Duration::from_millis(20);
 /// How long a lane outlives its last message: its knowledge of the highest place is then forgotten.
 pub const LANE_IDLE: Duration = Duration::from_secs(60);
-/// How far apart the shared operations of one kind begin on one node that keep a message waiting: inserts, raises of heads. What comes when none began lately goes at once; otherwise what comes meanwhile goes together. Each costs
-/// the store about a millisecond, however few messages are in it: a tenth of a core, at this pace.
+/// How far apart the shared operations of one kind begin on one node that keep a message waiting: inserts, raises of heads.
+/// What comes when none began lately goes at once; otherwise what comes meanwhile goes together. Each costs the store about
+/// a millisecond, however few messages are in it: a tenth of a core, at this pace.
 pub const MONGODB_PACE: Duration = Duration::from_millis(10);
 /// The same for the embedded store, to which each costs a tenth of that, and which gathers what waits by itself.
 pub const EMBEDDED_PACE: Duration = Duration::from_millis(1);

@@ -30,7 +30,7 @@ use crate::door::origin::Origins;
 use crate::door::profile::{self, Desk, Manner};
 use crate::door::{ops, page, rest};
 use crate::model::limits::TRACES_CLOSE_WAIT;
-use crate::model::{Chance, Clock, NodeId, Policy, Refusal};
+use crate::model::{Chance, Clock, NodeId, Policy};
 use crate::presence::{Presence, PresenceEvent};
 use crate::session::{Admission, Metrics, Paces, Rate, Services};
 use crate::store::{Memberships, SecretOf, StandingCache, Store, StoreClock, StoreError, shared_secret};
@@ -341,12 +341,6 @@ impl Node {
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         Self::new(format!("{error}"))
-    }
-}
-
-impl From<Refusal> for StartError {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.message)
     }
 }
 

@@ -71,7 +71,6 @@ mod team;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
-#[cfg(test)]
 mod trail;
 #[cfg(test)]
 mod turns;

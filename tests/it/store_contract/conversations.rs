@@ -131,7 +131,10 @@ pub(crate) async fn heads_never_lead(fixture: impl Fixture) {
     let unraised = heads().await[&ids[0]];
     assert!(unraised <= Seq(3), "{unraised:?}");
     store.raise(&said[2..]).await.unwrap();
-    assert_eq!(heads().await[&ids[0]], store.tail(ids[0], None).await.unwrap().unwrap().seq);
+    let (raised, end) = (summary(&*store, &known[0]).await, store.tail(ids[0], None).await.unwrap().unwrap());
+    assert_eq!(raised.last_seq, end.seq);
+    assert!(raised.activity >= end.stored, "{raised:?} {end:?}: it was stored by then");
+    assert_eq!(store.get(&[]).await.unwrap(), []);
 }
 
 pub(crate) async fn a_head_only_rises(fixture: impl Fixture) {
