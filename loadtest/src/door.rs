@@ -5,11 +5,15 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use switchboard::wire::Encoding;
-use tokio_tungstenite::Connector;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_util::either::Either;
 
 use crate::Fault;
 
@@ -33,7 +37,7 @@ pub(crate) struct Target {
 
 /// What connections are made with.
 pub(crate) struct Dialer {
-    pub(crate) tls: Connector,
+    tls: TlsConnector,
     pub(crate) http: reqwest::Client,
 }
 
@@ -132,7 +136,21 @@ impl Dialer {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: Connector::Rustls(Arc::new(config)), http: http.build()? })
+        Ok(Self { tls: Arc::new(config).into(), http: http.build()? })
+    }
+
+    /// A connection to where a `ws` or `wss` address says.
+    pub(crate) async fn dial(&self, to: &Uri) -> Option<Either<TcpStream, TlsStream<TcpStream>>> {
+        // An IPv6 address is in brackets there.
+        let host = to.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let secure = to.scheme_str() == Some("wss");
+        let stream = TcpStream::connect((&*host, to.port_u16().unwrap_or(if secure { 443 } else { 80 }))).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        if !secure {
+            return Some(Either::Left(stream));
+        }
+        let name = ServerName::try_from(host).ok()?;
+        Some(Either::Right(self.tls.connect(name, stream).await.ok()?))
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_util::either::Either;
 
 use crate::door::Dialer;
 
@@ -18,7 +20,7 @@ const WRITE_WAIT: Duration = Duration::from_secs(20);
 /// What each connection keeps for reading: there are tens of thousands.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-pub(super) struct WebSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct WebSocket(WebSocketStream<Either<TcpStream, TlsStream<TcpStream>>>);
 
 impl WebSocket {
     pub(super) async fn open(dialer: &Dialer, url: &str, protocol: Option<&'static str>) -> Option<Self> {
@@ -27,8 +29,8 @@ impl WebSocket {
             request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(protocol));
         }
         let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
-        let tls = Some(dialer.tls.clone());
-        let (socket, _) = connect_async_tls_with_config(request, Some(config), true, tls).await.ok()?;
+        let stream = dialer.dial(request.uri()).await?;
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await.ok()?;
         Some(Self(socket))
     }
 
