@@ -18,15 +18,15 @@ RUN for file in src/main.rs loadtest/src/main.rs $(sed -n 's/^path = "\(.*\.rs\)
         mkdir -p "$(dirname "$file")" && echo 'fn main() {}' >"$file" || exit 1; \
     done \
     && touch src/lib.rs \
-    && cargo build --release --locked --package switchboard \
+    && cargo build --profile dist --locked --package switchboard \
     && rm -rf src
 
 COPY src src
 # Newer than the empty ones, whatever the date of a checkout, or Cargo would find nothing to do.
 RUN find src -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package switchboard \
+    && cargo build --profile dist --locked --package switchboard \
     && mkdir -p /out/data \
-    && cp target/release/switchboard /out/switchboard
+    && cp target/dist/switchboard /out/switchboard
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0

@@ -12,6 +12,10 @@ use switchboard::telemetry::{Recorder, start_logs};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// See `docs/decisions/0019-what-is-shipped.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let loaded = match config::load(std::env::args_os(), &Process) {
         Ok(loaded) => loaded,
@@ -26,16 +30,17 @@ fn main() -> ExitCode {
     };
     start_logs(&loaded.config.log);
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let config = &loaded.config;
     let done = match &loaded.command {
-        Command::Serve => run(serve(&loaded.config)),
-        Command::Check => run(check(&loaded.config)),
-        Command::Health => run(health(&loaded.config)),
-        Command::Token(request) => print_token(&loaded.config, request),
-        Command::Import => run(import(&loaded.config)),
-        Command::Backup(to) => run(upkeep(node::back_up(&loaded.config, to, say))),
-        Command::Restore(from) => run(upkeep(node::restore(&loaded.config, from, say))),
-        Command::Erase { user, dry } => run(upkeep(node::erase(&loaded.config, user, *dry, say))),
-        Command::Purge { age, dry } => run(upkeep(node::purge(&loaded.config, *age, *dry, say))),
+        Command::Serve => run(config, serve(config)),
+        Command::Check => run(config, check(config)),
+        Command::Health => run(config, health(config)),
+        Command::Token(request) => print_token(config, request),
+        Command::Import => run(config, import(config)),
+        Command::Backup(to) => run(config, upkeep(node::back_up(config, to, say))),
+        Command::Restore(from) => run(config, upkeep(node::restore(config, from, say))),
+        Command::Erase { user, dry } => run(config, upkeep(node::erase(config, user, *dry, say))),
+        Command::Purge { age, dry } => run(config, upkeep(node::purge(config, *age, *dry, say))),
     };
     match done {
         Ok(code) => code,
@@ -46,9 +51,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(work: impl Future<Output = Result<ExitCode, StartError>>) -> Result<ExitCode, StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(work)
+fn run(config: &Config, work: impl Future<Output = Result<ExitCode, StartError>>) -> Result<ExitCode, StartError> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = config.workers {
+        runtime.worker_threads(workers);
+    }
+    runtime.enable_all().build()?.block_on(work)
 }
 
 async fn serve(config: &Config) -> Result<ExitCode, StartError> {

@@ -55,6 +55,9 @@ pub(super) fn check(raw: &Raw, command: &Command) -> Result<Config, ConfigError>
         trail: Duration::from_secs(number(raw, &s::TRAIL_SECONDS, 0, 86_400)?.into()),
         traces: traces(raw)?,
         rates: rates(raw)?,
+        workers: raw.want(&s::WORKERS, "a whole number from 1 to 1024", |text| {
+            text.parse().ok().filter(|workers| (1..=1_024).contains(workers))
+        })?,
     })
 }
 

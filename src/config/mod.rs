@@ -76,6 +76,8 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// How much of everything.
     pub rates: Rates,
+    /// Threads that do the work, at least 1; one for each processor without it.
+    pub workers: Option<usize>,
 }
 
 /// Where messages are kept.

@@ -152,6 +152,9 @@ settings! {
     MEMORY_BYTES: Plain "N" = None,
         "Memory that this node may use. At 80 % of it nobody new is let in; who is there stays. Without it, what the \
          container allows, or else what the machine has.";
+    WORKERS: Plain "N" = None,
+        "Threads that do this node's work. Without it, one for each processor that the container or the machine has: set it \
+         where several nodes share a machine.";
     FROM: Secret "URI" = None,
         "The database that `switchboard import` copies, the old app's: `mongodb://…/database`. It is only read.";
     TRAIL_SECONDS: Plain "SECONDS" = Some("900"),

@@ -44,6 +44,7 @@ pub(super) fn bounds(config: &Config) -> Vec<Finding> {
             ),
         ),
         memory(rates.memory_bytes),
+        Finding::well("workers", workers(config.workers)),
         allowed("sends", "one user may send", "messages", rates.sends, "SENDS"),
         allowed("requests", "one user may make", "requests over REST", rates.requests, "REQUESTS"),
         allowed("sends of services", "one may send", "messages", rates.service_sends, "SERVICE_SENDS"),
@@ -102,6 +103,11 @@ fn memory(set: Option<u64>) -> Finding {
             "nobody says how much there is: set SWITCHBOARD_MEMORY_BYTES, or too many connections end in a kill",
         ),
     }
+}
+
+fn workers(set: Option<usize>) -> String {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{} threads do the work (SWITCHBOARD_WORKERS)", set.unwrap_or_else(all))
 }
 
 fn drain(config: &Config) -> Finding {

@@ -134,6 +134,8 @@ impl Live {
         let services = self.services.clone();
         let outbox = self.outbox.clone();
         let mut timer = std::pin::pin!(sleep_until(self.heard + PING_AFTER));
+        // Kept, since each new one would take its place among those of all sessions, under a lock that they share.
+        let mut drained = std::pin::pin!(services.drain.cancelled());
         loop {
             let now = Instant::now();
             self.begin_pull(now);
@@ -150,7 +152,7 @@ impl Live {
             let draining = self.leaving == Leaving::No;
             tokio::select! {
                 biased;
-                () = services.drain.cancelled(), if draining => self.begin_leaving(),
+                () = drained.as_mut(), if draining => self.begin_leaving(),
                 Some(()) = self.requests.next(), if !self.requests.is_empty() => {}
                 change = finish(&mut self.exclusive), if self.exclusive.is_some() => {
                     if let Some(close) = self.apply(change, socket) { return Some(close) }

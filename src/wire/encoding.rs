@@ -49,6 +49,9 @@ pub struct DecodeError(String);
 /// Of what a parser has to say, so much is passed on.
 const DETAIL_BYTES_MAX: usize = 160;
 
+/// What most frames fit into, so that they are written without growing on the way.
+const FRAME_BYTES_ABOUT: usize = 384;
+
 impl Encoding {
     /// Every encoding.
     pub const ALL: [Self; 2] = [Self::Json, Self::Msgpack];
@@ -64,12 +67,13 @@ impl Encoding {
 
     /// A value as bytes.
     pub fn encode(self, value: &impl Serialize) -> Bytes {
-        let encoded = match self {
-            Self::Json => serde_json::to_vec(value).ok(),
-            Self::Msgpack => rmp_serde::to_vec_named(value).ok(),
+        let mut bytes = Vec::with_capacity(FRAME_BYTES_ABOUT);
+        let is_written = match self {
+            Self::Json => serde_json::to_writer(&mut bytes, value).is_ok(),
+            Self::Msgpack => rmp_serde::encode::write_named(&mut bytes, value).is_ok(),
         };
-        debug_assert!(encoded.is_some(), "every server frame has text keys and so can be encoded");
-        encoded.unwrap_or_default().into()
+        debug_assert!(is_written, "every server frame has text keys and so can be encoded");
+        bytes.into()
     }
 
     /// Bytes as a value.

@@ -13,6 +13,10 @@ use crate::model::{
 
 /// The version this node writes. It reads this one only; the first that changes must also read its predecessor.
 pub const VERSION: u8 = 1;
+/// What a message takes beside its text, with what stands behind it, if names and keys are not unusually long.
+const MESSAGE_BYTES_ABOUT: usize = 256;
+/// What anything else takes, mostly.
+const SMALL_BYTES_ABOUT: usize = 128;
 /// What the bytes of a traced envelope end with: a byte that begins nothing in MessagePack.
 const TRACED: u8 = 0xc1;
 /// Of what is behind a traced envelope, without a seal and with one.
@@ -162,11 +166,20 @@ impl Envelope {
     /// The same, with what stands behind it.
     #[must_use]
     pub fn encode_with(&self, postscript: &Postscript) -> Bytes {
-        let mut bytes = vec![VERSION];
+        let mut bytes = Vec::with_capacity(self.bytes_about());
+        bytes.push(VERSION);
         let written = rmp_serde::encode::write(&mut bytes, self);
         debug_assert!(written.is_ok(), "writing to memory does not fail");
         postscript.write(&mut bytes);
         bytes.into()
+    }
+
+    /// About as many as it takes, so that a message is written without growing on the way.
+    fn bytes_about(&self) -> usize {
+        match self {
+            Self::Message { message, .. } => MESSAGE_BYTES_ABOUT + message.text.len(),
+            _ => SMALL_BYTES_ABOUT,
+        }
     }
 
     /// Bytes as an envelope.

@@ -55,6 +55,7 @@ async fn every_bound_is_said_with_its_figure_and_its_variable() {
         bounds.iter().zip(20_011..).map(|(setting, figure)| (setting.variable(), figure.to_string())).collect();
     let small = |(name, figure): &(String, String)| match name.as_str() {
         "SWITCHBOARD_MEMORY_BYTES" => (name.clone(), (777 * 1024 * 1024_u64 * 5 / 4).to_string()),
+        "SWITCHBOARD_WORKERS" => (name.clone(), "27".to_owned()),
         "SWITCHBOARD_PRESENCE_GRACE_SECONDS" => (name.clone(), "271".to_owned()),
         "SWITCHBOARD_DRAIN_SECONDS" => (name.clone(), "2711".to_owned()),
         _ => (name.clone(), figure.clone()),

@@ -1,7 +1,8 @@
 //! Old histories, taken over with their own times.
 
 use async_trait::async_trait;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::raw::cstr;
+use mongodb::bson::{Document, doc, rawdoc};
 
 use super::MongoStore;
 use super::conversations::{opened, raised_with};
@@ -23,8 +24,9 @@ impl Archive for MongoStore {
     }
 
     async fn settle(&self, messages: &[Message], until: StoreTime) -> Result<(), StoreError> {
-        let settled =
-            |message: &Message| raised_with(message, doc! { "$max": { "at": date(taken(message.at, until).0) } });
+        let settled = |message: &Message| {
+            raised_with(message, (cstr!("$max"), rawdoc! { "at": date(taken(message.at, until).0) }))
+        };
         self.update_each(Operation::Settle, CONVERSATIONS, messages.iter().map(settled).collect()).await
     }
 

@@ -1,10 +1,13 @@
 //! The conversations and their heads.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc, serialize_to_document};
+use mongodb::bson::raw::{CStr, RawArrayBuf, RawBson, RawDocumentBuf, cstr};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, Document, Timestamp, doc, rawbson, rawdoc, serialize_to_raw_document_buf};
 use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
@@ -102,25 +105,31 @@ impl Conversations for MongoStore {
 
 impl MongoStore {
     /// Runs statements that update one document each, and may be repeated freely.
-    pub(super) async fn update_each(
+    pub(super) async fn update_each<S: TryInto<RawDocumentBuf, Error: Display>>(
         &self,
         operation: Operation,
         collection: &str,
-        statements: Vec<Document>,
+        statements: Vec<S>,
     ) -> Result<(), StoreError> {
         if statements.is_empty() {
             return Ok(());
         }
-        let command = doc! {
+        let mut updates = RawArrayBuf::new();
+        for statement in statements {
+            updates.push(statement.try_into().map_err(|error| StoreError::Broken(format!("no statement: {error}")))?);
+        }
+        let command = rawdoc! {
             "update": collection,
-            "updates": statements,
+            "updates": updates,
             "ordered": false,
             "writeConcern": { "w": "majority", "j": true },
         };
         let database = self.database.clone();
         let answer = self
             .runner
-            .run(operation, move |session| async move { database.run_command(command).session(session).await }.boxed())
+            .run(operation, move |session| {
+                async move { database.run_raw_command(command).session(session).await }.boxed()
+            })
             .await
             .map_err(Failure::into_error)?;
         // A command that is run as such is called a success even when the server says that some of it was not.
@@ -159,25 +168,25 @@ pub(super) fn opened(conversation: &Conversation) -> (Document, Document) {
 
 /// One statement that raises one head, if it is lower, and stamps its activity. It is a document of operators, not a pipeline,
 /// so that a text that begins with `$` is a text.
-fn raised(message: &Message) -> Document {
-    raised_with(message, doc! { "$currentDate": { "at": true } })
+fn raised(message: &Message) -> RawDocumentBuf {
+    raised_with(message, (cstr!("$currentDate"), rawdoc! { "at": true }))
 }
 
 /// One statement that raises one head and stamps its activity. It asks for the id and nothing else, which spares the server a
 /// plan for each, a third of the price: `$max` leaves a higher place alone, and a later preview, since their
 /// [order](preview_order) comes first in them.
-fn raised_and_stamped(message: &Message) -> Document {
-    let higher = doc! { "n": number(message.seq), "l": last(message) };
-    let update = doc! { "$max": higher, "$currentDate": { "at": true } };
-    doc! { "q": { "_id": binary(message.conversation.as_bytes()) }, "u": update }
+fn raised_and_stamped(message: &Message) -> RawDocumentBuf {
+    let higher = rawdoc! { "n": number(message.seq), "l": last(message) };
+    let update = rawdoc! { "$max": higher, "$currentDate": { "at": true } };
+    rawdoc! { "q": { "_id": id(message) }, "u": update }
 }
 
 /// The same for a crowd: its activity is left alone where it was stamped just now. What the message says is a literal.
-fn raised_in_crowd(message: &Message) -> Document {
-    let last = doc! { "$literal": last(message) };
-    let rests = doc! { "$lt": [{ "$subtract": ["$$NOW", "$at"] }, CROWD_STAMP.as_millis() as i64] };
-    let stamped = doc! { "$cond": [rests, "$at", "$$NOW"] };
-    raised_by(message, vec![doc! { "$set": { "n": number(message.seq), "l": last, "at": stamped } }])
+fn raised_in_crowd(message: &Message) -> RawDocumentBuf {
+    let last = rawdoc! { "$literal": last(message) };
+    let rests = rawdoc! { "$lt": [{ "$subtract": ["$$NOW", "$at"] }, CROWD_STAMP.as_millis() as i64] };
+    let stamped = rawdoc! { "$cond": [rests, "$at", "$$NOW"] };
+    raised_by(message, rawbson!([{ "$set": { "n": number(message.seq), "l": last, "at": stamped } }]))
 }
 
 /// Those of `others` who are members of a conversation of the user's in which something was said: by themselves where it
@@ -215,19 +224,24 @@ async fn acquaintances(
 }
 
 /// One statement that raises one head, if it is lower, with what is done about its activity.
-pub(super) fn raised_with(message: &Message, activity: Document) -> Document {
-    let mut update = doc! { "$set": { "n": number(message.seq), "l": last(message) } };
-    update.extend(activity);
+pub(super) fn raised_with(message: &Message, (operator, activity): (&CStr, RawDocumentBuf)) -> RawDocumentBuf {
+    let mut update = rawdoc! { "$set": { "n": number(message.seq), "l": last(message) } };
+    update.append(operator, activity);
     raised_by(message, update)
 }
 
-fn raised_by(message: &Message, update: impl Into<Bson>) -> Document {
-    let lower = doc! { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": number(message.seq) } };
-    doc! { "q": lower, "u": update }
+fn raised_by(message: &Message, update: impl Into<RawBson>) -> RawDocumentBuf {
+    let lower = rawdoc! { "_id": id(message), "n": { "$lt": number(message.seq) } };
+    rawdoc! { "q": lower, "u": update.into() }
+}
+
+/// The key of a message's conversation.
+fn id(message: &Message) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: message.conversation.as_bytes().to_vec() }
 }
 
 /// The preview of a message.
-fn last(message: &Message) -> Document {
+fn last(message: &Message) -> RawDocumentBuf {
     preview_document(&Preview::of(message))
 }
 
@@ -238,11 +252,11 @@ pub(super) fn preview_order(seq: Seq, is_erased: bool) -> Timestamp {
     Timestamp { time: (order >> 32) as u32, increment: order as u32 }
 }
 
-pub(super) fn preview_document(preview: &Preview) -> Document {
+pub(super) fn preview_document(preview: &Preview) -> RawDocumentBuf {
     let order = preview_order(preview.seq, preview.event == Some(Event::Erased));
-    let mut last = doc! { "o": order, "f": preview.from.as_str(), "a": date(preview.at.0), "t": &preview.text };
-    if let Some(event) = preview.event.as_ref().and_then(|event| serialize_to_document(event).ok()) {
-        last.insert("v", event);
+    let mut last = rawdoc! { "o": order, "f": preview.from.as_str(), "a": date(preview.at.0), "t": &*preview.text };
+    if let Some(event) = preview.event.as_ref().and_then(|event| serialize_to_raw_document_buf(event).ok()) {
+        last.append(cstr!("v"), event);
     }
     last
 }

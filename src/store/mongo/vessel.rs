@@ -179,8 +179,9 @@ fn conversation_document(summary: &Summary, until: StoreTime) -> Document {
         "n": number(*last_seq),
         "at": date((*activity).min(until).0),
     };
-    if let Some(last) = last {
-        document.insert("l", preview_document(last));
+    // What is a document as bytes is one.
+    if let Some(last) = last.as_ref().and_then(|last| Document::try_from(preview_document(last)).ok()) {
+        document.insert("l", last);
     }
     if let Some(group) = group {
         document.insert("x", group_document(group, 0));
