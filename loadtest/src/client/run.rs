@@ -1,5 +1,6 @@
 //! The life of a client: it connects, says and hears, and comes back when the connection is lost.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -183,7 +184,9 @@ impl Run {
     }
 
     async fn live(&mut self, link: &mut Link) -> Ending {
-        let (mut heard, mut ping) = (Instant::now(), Instant::now() + with_jitter(PING_PERIOD));
+        let mut heard = Instant::now();
+        // Kept, since a new one would take its place among all timers at each turn.
+        let mut ping = pin!(sleep_until(heard + with_jitter(PING_PERIOD)));
         loop {
             if self.write_what_is_due(link).await.is_none() {
                 return Ending::Lost(None);
@@ -196,7 +199,8 @@ impl Run {
                     None => return Ending::Finished,
                     Some(Order::Cut) => return Ending::Cut,
                     Some(order) => {
-                        (heard, ping) = (Instant::now(), ping.max(Instant::now()));
+                        heard = Instant::now();
+                        if ping.deadline() < heard { ping.as_mut().reset(heard) }
                         if self.obey(order, link).await.is_none() { return Ending::Lost(None) }
                     }
                 },
@@ -206,12 +210,12 @@ impl Run {
                     if let Some(ending) = self.take(answer) { return ending }
                     if self.rest > Duration::ZERO { sleep(self.rest).await }
                 }
-                () = sleep_until(due.unwrap_or(heard)), if due.is_some() => {}
-                () = sleep_until(ping), if silence => {
+                () = async { sleep_until(due.unwrap_or(heard)).await }, if due.is_some() => {}
+                () = ping.as_mut(), if silence => {
                     if Instant::now() > heard + SILENCE_MAX || link.ping().await.is_none() {
                         return Ending::Lost(None);
                     }
-                    ping = Instant::now() + PING_PERIOD;
+                    ping.as_mut().reset(Instant::now() + PING_PERIOD);
                 }
             }
         }
