@@ -41,6 +41,9 @@ use world::World;
 /// Why a run could not be made or went wrong: one sentence.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = options::command().get_matches();
     match run(&matches) {

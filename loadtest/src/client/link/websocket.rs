@@ -1,15 +1,16 @@
 //! A WebSocket: frames in, frames out.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tokio_util::either::Either;
 
@@ -35,11 +36,11 @@ impl WebSocket {
     }
 
     pub(super) async fn write(&mut self, frame: Frame) -> Option<()> {
-        timeout(WRITE_WAIT, self.0.feed(frame)).await.ok()?.ok()
+        in_time(self.0.feed(frame)).await
     }
 
     pub(super) async fn flush(&mut self) -> Option<()> {
-        timeout(WRITE_WAIT, self.0.flush()).await.ok()?.ok()
+        in_time(self.0.flush()).await
     }
 
     /// The next frame that says something. May be dropped while it waits.
@@ -52,4 +53,14 @@ impl WebSocket {
             }
         }
     }
+}
+
+/// What a node has room for, as it nearly always has, needs no timer.
+async fn in_time(writing: impl Future<Output = Result<(), Error>>) -> Option<()> {
+    let mut writing = pin!(writing);
+    let written = match writing.as_mut().now_or_never() {
+        Some(written) => written,
+        None => timeout(WRITE_WAIT, writing).await.ok()?,
+    };
+    written.ok()
 }
