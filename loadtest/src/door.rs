@@ -35,6 +35,9 @@ pub(crate) struct Target {
     authority: String,
 }
 
+/// A connection, over TLS or not.
+pub(crate) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
 /// What connections are made with.
 pub(crate) struct Dialer {
     tls: TlsConnector,
@@ -140,7 +143,7 @@ impl Dialer {
     }
 
     /// A connection to where a `ws` or `wss` address says.
-    pub(crate) async fn dial(&self, to: &Uri) -> Option<Either<TcpStream, TlsStream<TcpStream>>> {
+    pub(crate) async fn dial(&self, to: &Uri) -> Option<Stream> {
         // An IPv6 address is in brackets there.
         let host = to.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
         let secure = to.scheme_str() == Some("wss");

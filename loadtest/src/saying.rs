@@ -1,7 +1,6 @@
 //! What messages say: in which run, who, the how-manieth, when it was due, noise, and a sum over all of it, so that whoever
 //! receives one can tell whether it is whole and how long it took.
 
-use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use switchboard::model::{ClientKey, IdError, UserId};
@@ -20,8 +19,6 @@ pub(crate) struct Saying {
     pub(crate) noise: u64,
 }
 
-/// What comes before that takes so many bytes at most, if names are not unusually long.
-const HEAD_BYTES_ABOUT: usize = 128;
 /// What fills a text up to its size: ASCII, so that it may be cut anywhere.
 const FILLING: &str = " all work and no play makes a dull load test;";
 
@@ -29,9 +26,8 @@ impl Saying {
     /// The text of the message, filled up to a size in bytes.
     pub(crate) fn text(&self, bytes: usize) -> String {
         let Self { run, sender, number, due_micros, noise } = self;
-        let mut text = String::with_capacity(bytes.max(HEAD_BYTES_ABOUT));
-        // Writing into a text does not fail.
-        let _ = write!(text, "{run:08x} {sender} {number} {due_micros} {noise:016x} {:016x}", self.sum());
+        let mut text = format!("{run:08x} {sender} {number} {due_micros} {noise:016x} {:016x}", self.sum());
+        text.reserve(bytes.saturating_sub(text.len()));
         while text.len() < bytes {
             text.push_str(&FILLING[..FILLING.len().min(bytes - text.len())]);
         }

@@ -11,14 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::{metrics::Stages, pace::Pace, send::Sent, unavailable};
-use crate::model::limits::{BATCH_MESSAGES_MAX, HEADS_WAITING_MAX, SEND_WAIT, STORE_PAUSE};
+use crate::model::limits::{BATCH_MESSAGES_MAX, HEADS_WAITING_MAX, RAISE_PACES, SEND_WAIT, STORE_PAUSE};
 use crate::model::{ConversationId, Message, Refusal};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Sending;
-
-/// Raises begin so many times as far apart as inserts: their message is announced already, so that nobody but its sender waits,
-/// and a raise costs the store as much as an insert.
-const PACES_APART: u32 = 2;
 
 /// A stored and announced message whose sender still waits.
 pub(super) struct Stored {
@@ -78,7 +74,7 @@ impl Heads {
 
 async fn raise_all(store: Arc<dyn Store>, stages: Stages, mut arriving: mpsc::Receiver<Stored>) {
     let mut waiting = Vec::new();
-    let mut pace = Pace::new(PACES_APART * store.pace());
+    let mut pace = Pace::new(RAISE_PACES * store.pace());
     while arriving.recv_many(&mut waiting, HEADS_WAITING_MAX).await > 0 {
         pace.gather(&mut arriving, &mut waiting, HEADS_WAITING_MAX).await;
         while !waiting.is_empty() {

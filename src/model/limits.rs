@@ -264,7 +264,10 @@ pub const LANE_IDLE: Duration = Duration::from_secs(60);
 /// What comes when none began lately goes at once; otherwise what comes meanwhile goes together. Each costs the store about
 /// a millisecond, however few messages are in it: a tenth of a core, at this pace.
 pub const MONGODB_PACE: Duration = Duration::from_millis(10);
-/// The same for the embedded store, to which each costs a tenth of that, and which gathers what waits by itself.
+/// Raises of heads begin so many times as far apart: their messages are announced already, so that nobody but a sender waits for
+/// them, and each costs the store as much as an insert.
+pub const RAISE_PACES: u32 = 2;
+/// The pace of the embedded store, to which each costs a tenth of that, and which gathers what waits by itself.
 pub const EMBEDDED_PACE: Duration = Duration::from_millis(1);
 /// How long anybody waits before asking a store again that did not answer.
 pub const STORE_PAUSE: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tokio::runtime::Handle;
 
 use super::check::Finding;
 use crate::config::{Allowance, BusKind, Config, Keys, Origin, Storage};
@@ -11,7 +12,7 @@ use crate::door::files::Files;
 use crate::model::limits::{ADMISSION_WAIT, FILES_KEPT, MEMORY_SHARE_PERCENT};
 use crate::telemetry::Memory;
 
-/// Every bound that can be set, as it holds here.
+/// Every bound that can be set, as it holds here: on the runtime that this is called on.
 pub(super) fn bounds(config: &Config) -> Vec<Finding> {
     let rates = &config.rates;
     let files = Files::keeping(FILES_KEPT).bound();
@@ -44,7 +45,10 @@ pub(super) fn bounds(config: &Config) -> Vec<Finding> {
             ),
         ),
         memory(rates.memory_bytes),
-        Finding::well("workers", workers(config.workers)),
+        Finding::well(
+            "workers",
+            format!("{} threads do the work (SWITCHBOARD_WORKERS)", Handle::current().metrics().num_workers()),
+        ),
         allowed("sends", "one user may send", "messages", rates.sends, "SENDS"),
         allowed("requests", "one user may make", "requests over REST", rates.requests, "REQUESTS"),
         allowed("sends of services", "one may send", "messages", rates.service_sends, "SERVICE_SENDS"),
@@ -103,11 +107,6 @@ fn memory(set: Option<u64>) -> Finding {
             "nobody says how much there is: set SWITCHBOARD_MEMORY_BYTES, or too many connections end in a kill",
         ),
     }
-}
-
-fn workers(set: Option<usize>) -> String {
-    let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{} threads do the work (SWITCHBOARD_WORKERS)", set.unwrap_or_else(all))
 }
 
 fn drain(config: &Config) -> Finding {

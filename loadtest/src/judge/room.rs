@@ -10,7 +10,7 @@ use super::verdict::{Damage, Verdict};
 
 /// Settled messages of one writer that are remembered, so that a second acknowledgement of one is seen: more than a
 /// client has under way.
-const SETTLED_KEPT: u64 = 64;
+const SETTLED_KEPT: u64 = 128;
 
 /// A conversation.
 #[derive(Debug, Default)]

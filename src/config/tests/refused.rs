@@ -88,6 +88,8 @@ const REFUSALS: &[(&str, &str)] = &[
     ("OTLP_ENDPOINT=http://name@collector:4318", "SWITCHBOARD_OTLP_ENDPOINT must be"),
     ("OTLP_ENDPOINT=http://collector:4318/?a=b", "SWITCHBOARD_OTLP_ENDPOINT must be"),
     ("OTLP_ENDPOINT=http://c TRACE_SAMPLE=1.5", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
+    ("WORKERS=0", "SWITCHBOARD_WORKERS must be a whole number from 1 to 1024"),
+    ("WORKERS=1025", "SWITCHBOARD_WORKERS must be a whole number from 1 to 1024"),
     ("TRACE_SAMPLE=NaN", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
     ("TRACE_SAMPLE=-0.1", "SWITCHBOARD_TRACE_SAMPLE must be a number from 0 to 1"),
     // Numbers

@@ -6,8 +6,7 @@ use std::fmt::Display;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use mongodb::bson::raw::{CStr, RawArrayBuf, RawBson, RawDocumentBuf, cstr};
-use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, Bson, Document, Timestamp, doc, rawbson, rawdoc, serialize_to_raw_document_buf};
+use mongodb::bson::{Bson, Document, Timestamp, doc, rawbson, rawdoc, serialize_to_raw_document_buf};
 use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
@@ -116,7 +115,11 @@ impl MongoStore {
         }
         let mut updates = RawArrayBuf::new();
         for statement in statements {
-            updates.push(statement.try_into().map_err(|error| StoreError::Broken(format!("no statement: {error}")))?);
+            updates.push(
+                statement
+                    .try_into()
+                    .map_err(|error| StoreError::Broken(format!("a statement cannot be written: {error}")))?,
+            );
         }
         let command = rawdoc! {
             "update": collection,
@@ -178,7 +181,7 @@ fn raised(message: &Message) -> RawDocumentBuf {
 fn raised_and_stamped(message: &Message) -> RawDocumentBuf {
     let higher = rawdoc! { "n": number(message.seq), "l": last(message) };
     let update = rawdoc! { "$max": higher, "$currentDate": { "at": true } };
-    rawdoc! { "q": { "_id": id(message) }, "u": update }
+    rawdoc! { "q": { "_id": binary(message.conversation.as_bytes()) }, "u": update }
 }
 
 /// The same for a crowd: its activity is left alone where it was stamped just now. What the message says is a literal.
@@ -231,13 +234,8 @@ pub(super) fn raised_with(message: &Message, (operator, activity): (&CStr, RawDo
 }
 
 fn raised_by(message: &Message, update: impl Into<RawBson>) -> RawDocumentBuf {
-    let lower = rawdoc! { "_id": id(message), "n": { "$lt": number(message.seq) } };
+    let lower = rawdoc! { "_id": binary(message.conversation.as_bytes()), "n": { "$lt": number(message.seq) } };
     rawdoc! { "q": lower, "u": update.into() }
-}
-
-/// The key of a message's conversation.
-fn id(message: &Message) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: message.conversation.as_bytes().to_vec() }
 }
 
 /// The preview of a message.

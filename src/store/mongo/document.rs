@@ -6,9 +6,7 @@
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{
-    Binary, Bson, DateTime, RawBinaryRef, Timestamp, deserialize_from_slice, serialize_to_raw_document_buf,
-};
+use mongodb::bson::{Binary, DateTime, RawBinaryRef, Timestamp, deserialize_from_slice, serialize_to_raw_document_buf};
 use sha2::{Digest, Sha256};
 
 use super::groups::read_group;
@@ -40,8 +38,8 @@ pub(super) fn key_digest(sender: &UserId, key: &ClientKey) -> [u8; 16] {
 }
 
 /// Bytes as BSON, for filters.
-pub(super) fn binary(bytes: &[u8]) -> Bson {
-    Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() })
+pub(super) fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
 fn raw_binary(bytes: &[u8]) -> RawBinaryRef<'_> {

@@ -153,7 +153,7 @@ fn nothing_but_refusals() -> Vec<Document> {
 
 pub(super) fn progress_document(progress: &Progress) -> Document {
     let Progress { began, last, in_team, conversation, seq, emptied } = progress;
-    let conversation = conversation.as_ref().map_or(Bson::Null, |id| binary(id.as_bytes()));
+    let conversation = conversation.as_ref().map_or(Bson::Null, |id| binary(id.as_bytes()).into());
     let emptied = i64::try_from(*emptied).unwrap_or(i64::MAX);
     doc! { "b": date(began.0), "l": last, "t": in_team, "c": conversation, "n": number(*seq), "e": emptied }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, RawDocumentBuf, doc};
+use mongodb::bson::{Binary, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::{ClientSession, Collection};
 
@@ -153,7 +153,8 @@ pub(super) fn of_failed_run(count: usize, failure: Failure) -> Vec<Outcome> {
     }
 }
 
-fn key(conversation: ConversationId, seq: Seq) -> Bson {
+/// The key of the message at a place, as BSON.
+pub(super) fn key(conversation: ConversationId, seq: Seq) -> Binary {
     binary(&place(conversation, seq))
 }
 

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::doc;
 
 use super::MongoStore;
 use super::conversations::preview_order;
-use super::document::{binary, date, place, read_activity, read_tail};
+use super::document::{binary, date, read_activity, read_tail};
 use super::erasure::read_id;
+use super::messages::key;
 use super::metrics::Operation;
 use super::read::{Read, read};
 use super::run::Failure;
@@ -83,8 +84,4 @@ impl Retention for MongoStore {
             .await
             .map_err(Failure::into_error)
     }
-}
-
-fn key(conversation: ConversationId, seq: Seq) -> Bson {
-    binary(&place(conversation, seq))
 }

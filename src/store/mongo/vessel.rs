@@ -146,7 +146,7 @@ fn document(record: Record, until: StoreTime) -> Result<(&'static str, Document)
             document.extend(super::erasure::progress_document(&progress));
             (ERASURES, document)
         }
-        Record::Conversation(summary) => (CONVERSATIONS, conversation_document(&summary, until)),
+        Record::Conversation(summary) => (CONVERSATIONS, conversation_document(&summary, until)?),
         Record::Cursor { conversation, cursor } => {
             let (read, delivered) = (number(cursor.read), number(cursor.delivered));
             (CURSORS, doc! { "_id": cursor_key(conversation, &cursor.user), "r": read, "d": delivered })
@@ -170,7 +170,7 @@ fn attempt(message: Message) -> Attempt {
     Attempt { message: NewMessage { conversation, id, sender, key, at, text, event }, seq }
 }
 
-fn conversation_document(summary: &Summary, until: StoreTime) -> Document {
+fn conversation_document(summary: &Summary, until: StoreTime) -> Result<Document, StoreError> {
     let Summary { conversation, group, last_seq, last, activity, assignment } = summary;
     let mut document = doc! {
         "_id": binary(conversation.id.as_bytes()),
@@ -179,9 +179,10 @@ fn conversation_document(summary: &Summary, until: StoreTime) -> Document {
         "n": number(*last_seq),
         "at": date((*activity).min(until).0),
     };
-    // What is a document as bytes is one.
-    if let Some(last) = last.as_ref().and_then(|last| Document::try_from(preview_document(last)).ok()) {
-        document.insert("l", last);
+    if let Some(last) = last {
+        let preview = Document::try_from(preview_document(last));
+        document
+            .insert("l", preview.map_err(|error| StoreError::Broken(format!("a preview cannot be read: {error}")))?);
     }
     if let Some(group) = group {
         document.insert("x", group_document(group, 0));
@@ -199,5 +200,5 @@ fn conversation_document(summary: &Summary, until: StoreTime) -> Document {
             document.insert("c", date(at.0));
         }
     }
-    document
+    Ok(document)
 }

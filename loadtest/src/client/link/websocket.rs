@@ -4,24 +4,21 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use tokio_util::either::Either;
 
-use crate::door::Dialer;
+use crate::door::{Dialer, Stream};
 
 /// How long a node may leave its socket unread; then the connection is given up.
 const WRITE_WAIT: Duration = Duration::from_secs(20);
 /// What each connection keeps for reading: there are tens of thousands.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-pub(super) struct WebSocket(WebSocketStream<Either<TcpStream, TlsStream<TcpStream>>>);
+pub(super) struct WebSocket(WebSocketStream<Stream>);
 
 impl WebSocket {
     pub(super) async fn open(dialer: &Dialer, url: &str, protocol: Option<&'static str>) -> Option<Self> {
