@@ -17,6 +17,8 @@ type Places = Mutex<HashMap<ConversationId, Arc<Place>>>;
 #[derive(Debug, Default)]
 struct Place {
     highest: AtomicU64,
+    /// The highest one that who follows it has taken: what is heard of it needs no seal.
+    own: AtomicU64,
     heard: Notify,
 }
 
@@ -59,8 +61,13 @@ impl Hints {
     /// A message at this place was heard of, under this seal.
     pub fn heard(&self, conversation: ConversationId, seq: Seq, seal: Option<Seal>) {
         let Some(place) = self.lock().get(&conversation).cloned() else { return };
-        let is_news = seq.0 > place.highest.load(Ordering::Relaxed);
-        if is_news && seal.is_some_and(|seal| self.sealer.is_true(seal, conversation, seq)) {
+        if seq.0 <= place.highest.load(Ordering::Relaxed) {
+            return;
+        }
+        // Nobody waits for a place of their own.
+        if seq.0 <= place.own.load(Ordering::Relaxed) {
+            place.highest.fetch_max(seq.0, Ordering::Relaxed);
+        } else if seal.is_some_and(|seal| self.sealer.is_true(seal, conversation, seq)) {
             place.highest.fetch_max(seq.0, Ordering::Relaxed);
             place.heard.notify_waiters();
         }
@@ -76,6 +83,11 @@ impl Hint {
     #[must_use]
     pub fn highest(&self) -> Seq {
         Seq(self.place.highest.load(Ordering::Relaxed))
+    }
+
+    /// The store has confirmed a message of who follows this at this place.
+    pub fn took(&self, seq: Seq) {
+        self.place.own.fetch_max(seq.0, Ordering::Relaxed);
     }
 
     /// Waits until this place or a higher one was heard of.
@@ -129,6 +141,19 @@ mod tests {
         assert_eq!(hint.highest(), Seq::ZERO);
         hints.hear(conversation, 3);
         assert_eq!(hint.highest(), Seq(3));
+    }
+
+    #[test]
+    fn what_one_took_oneself_needs_no_seal_and_is_heard_of_all_the_same() {
+        let conversation = ConversationId::from_bytes([1; 16]);
+        let hints = hints();
+        let hint = hints.follow(conversation);
+        hint.took(Seq(5));
+        assert_eq!(hint.highest(), Seq::ZERO, "the bus has not said anything yet");
+        hints.heard(conversation, Seq(5), None);
+        assert_eq!(hint.highest(), Seq(5));
+        hints.heard(conversation, Seq(6), None);
+        assert_eq!(hint.highest(), Seq(5));
     }
 
     #[tokio::test]

@@ -322,6 +322,7 @@ impl Lane {
                     let predecessor = end;
                     end = Tail { seq: end.seq.next(), stored: self.latest_store_time() };
                     self.end = Some(end);
+                    self.hint.took(end.seq);
                     self.finish_front_at(end.seq, predecessor).await;
                     undecided -= 1;
                 }

@@ -70,12 +70,10 @@ impl Trail {
         }
         let sending = Sending { committed, published: self.clock.now() };
         let mut sent = lock(&self.sent);
-        sent.forget_old(self.keep, &self.meters);
         // What was sent again had been stored before.
         if sent.get(message.id).is_none() {
-            sent.put(message.id, (about(message), sending), &self.meters);
+            self.remember(&mut sent, message, sending, &self.meters.sent);
         }
-        self.meters.sent.set(sent.known.len() as f64);
     }
 
     /// A message came over the bus, for one of its members.
@@ -99,7 +97,6 @@ impl Trail {
         if let Some((_, reception)) = taken.get(message.id) {
             return Some(reception.clone());
         }
-        taken.forget_old(self.keep, &self.meters);
         let reception = Arc::new(Reception {
             received: self.clock.now(),
             repaired: AtomicBool::new(false),
@@ -107,9 +104,18 @@ impl Trail {
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
         });
-        taken.put(message.id, (about(message), reception.clone()), &self.meters);
-        self.meters.taken.set(taken.known.len() as f64);
+        self.remember(&mut taken, message, reception.clone(), &self.meters.taken);
         Some(reception)
+    }
+
+    fn remember<T>(&self, ring: &mut Ring<(About, T)>, message: &Message, what: T, count: &Gauge) {
+        let now = Instant::now();
+        ring.forget_old(self.keep, now, &self.meters);
+        ring.put(message.id, (about(message), what), now, &self.meters);
+        // Under load it stays as it is.
+        if std::mem::replace(&mut ring.told, ring.known.len()) != ring.known.len() {
+            count.set(ring.known.len() as f64);
+        }
     }
 
     /// What this node knows of a message.
@@ -117,12 +123,12 @@ impl Trail {
     pub fn know(&self, id: MessageId) -> Option<Known> {
         let sent = {
             let mut sent = lock(&self.sent);
-            sent.forget_old(self.keep, &self.meters);
+            sent.forget_old(self.keep, Instant::now(), &self.meters);
             sent.get(id).cloned()
         };
         let taken = {
             let mut taken = lock(&self.taken);
-            taken.forget_old(self.keep, &self.meters);
+            taken.forget_old(self.keep, Instant::now(), &self.meters);
             taken.get(id).cloned()
         };
         let about = sent.as_ref().map(|(about, _)| about).or(taken.as_ref().map(|(about, _)| about))?.clone();
@@ -142,41 +148,48 @@ fn lock<T>(ring: &Mutex<Ring<T>>) -> MutexGuard<'_, Ring<T>> {
 
 /// The latest of something, by message.
 struct Ring<T> {
-    known: HashMap<MessageId, T>,
-    /// In the order in which they came.
-    order: VecDeque<(Instant, MessageId)>,
+    /// Since when each is known, in the order in which they came.
+    known: VecDeque<(Instant, MessageId, T)>,
+    /// Where each is, counting those that were forgotten: small, since under load this is searched all the time.
+    places: HashMap<MessageId, u64>,
+    forgotten: u64,
+    /// How many the metric says that there are.
+    told: usize,
 }
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self { known: HashMap::new(), order: VecDeque::new() }
+        Self { known: VecDeque::new(), places: HashMap::new(), forgotten: 0, told: 0 }
     }
 }
 
 impl<T> Ring<T> {
     fn get(&self, id: MessageId) -> Option<&T> {
-        self.known.get(&id)
+        let offset = self.places.get(&id)?.checked_sub(self.forgotten)?;
+        self.known.get(usize::try_from(offset).ok()?).map(|(.., value)| value)
     }
 
-    fn put(&mut self, id: MessageId, value: T, meters: &Meters) {
-        if self.order.len() >= TRAIL_MESSAGES_MAX {
+    /// What was put there before must not be put there again.
+    fn put(&mut self, id: MessageId, value: T, now: Instant, meters: &Meters) {
+        if self.known.len() >= TRAIL_MESSAGES_MAX {
             self.forget_oldest();
             meters.full.increment(1);
         }
-        self.known.insert(id, value);
-        self.order.push_back((Instant::now(), id));
+        self.places.insert(id, self.forgotten + self.known.len() as u64);
+        self.known.push_back((now, id, value));
     }
 
-    fn forget_old(&mut self, keep: Duration, meters: &Meters) {
-        while self.order.front().is_some_and(|(since, _)| since.elapsed() >= keep) {
+    fn forget_old(&mut self, keep: Duration, now: Instant, meters: &Meters) {
+        while self.known.front().is_some_and(|(since, ..)| now.duration_since(*since) >= keep) {
             self.forget_oldest();
             meters.old.increment(1);
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, id)) = self.order.pop_front() {
-            self.known.remove(&id);
+        if let Some((_, id, _)) = self.known.pop_front() {
+            self.places.remove(&id);
+            self.forgotten += 1;
         }
     }
 }

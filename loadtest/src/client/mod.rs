@@ -14,7 +14,6 @@ use switchboard::model::{AsOf, ClientKey, ConversationId, Seq, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::frames::Page;
 use crate::judge::Device;
@@ -58,7 +57,7 @@ pub(crate) enum Order {
 pub(crate) struct Client {
     pub(crate) user: UserId,
     orders: mpsc::Sender<Order>,
-    finish: CancellationToken,
+    finish: oneshot::Sender<()>,
     task: JoinHandle<Report>,
 }
 
@@ -108,9 +107,10 @@ impl Beginning {
 impl Client {
     pub(crate) fn start(world: Arc<World>, beginning: Beginning) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
-        let (user, finish) = (beginning.device.user.clone(), CancellationToken::new());
-        let run = Run::new(world, beginning, inbox, finish.clone());
-        Self { user, orders, finish, task: tokio::spawn(run.run()) }
+        let (finish, finished) = oneshot::channel();
+        let user = beginning.device.user.clone();
+        let run = Run::new(world, beginning, inbox);
+        Self { user, orders, finish, task: tokio::spawn(run.run(finished)) }
     }
 
     /// Gives an order; waits if too many wait already.
@@ -126,7 +126,8 @@ impl Client {
 
     /// Ends it.
     pub(crate) async fn finish(self) -> Report {
-        self.finish.cancel();
+        // Whoever has finished already need not be told.
+        let _ = self.finish.send(());
         self.task.await.unwrap_or_default()
     }
 }

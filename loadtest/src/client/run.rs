@@ -8,7 +8,6 @@ use std::time::Duration;
 use switchboard::model::{Chance, ClientKey, ConversationId, SystemChance, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::link::{Greeting, Link};
 use super::mind::{Mind, News};
@@ -30,7 +29,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub(super) struct Run {
     world: Arc<World>,
     inbox: mpsc::Receiver<Order>,
-    finish: CancellationToken,
     mind: Mind,
     target: usize,
     pings: bool,
@@ -57,12 +55,7 @@ enum Ending {
 }
 
 impl Run {
-    pub(super) fn new(
-        world: Arc<World>,
-        start: Beginning,
-        inbox: mpsc::Receiver<Order>,
-        finish: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(world: Arc<World>, start: Beginning, inbox: mpsc::Receiver<Order>) -> Self {
         let pings = start.pings && world.door.pings();
         let mut mind = Mind::new(start.device, world.run);
         if let Some((as_of, shown)) = start.resume {
@@ -71,7 +64,6 @@ impl Run {
         Self {
             world,
             inbox,
-            finish,
             mind,
             target: start.target,
             pings,
@@ -87,9 +79,12 @@ impl Run {
         }
     }
 
-    pub(super) async fn run(mut self) -> Report {
-        let finish = self.finish.clone();
-        finish.run_until_cancelled(self.stay_connected()).await;
+    /// Until it is told to finish, or nobody is left who could tell it.
+    pub(super) async fn run(mut self, finished: oneshot::Receiver<()>) -> Report {
+        tokio::select! {
+            () = self.stay_connected() => {}
+            _ = finished => {}
+        }
         self.count_as_connected(false);
         self.report.as_of = self.mind.as_of();
         self.report.refusals = self.mind.into_refusals();
@@ -201,13 +196,13 @@ impl Run {
                     Some(order) => {
                         heard = Instant::now();
                         if ping.deadline() < heard { ping.as_mut().reset(heard) }
-                        if self.obey(order, link).await.is_none() { return Ending::Lost(None) }
+                        if self.obey(order, link, heard).await.is_none() { return Ending::Lost(None) }
                     }
                 },
                 answer = link.next(), if self.reading => {
                     let Some(answer) = answer else { return Ending::Lost(None) };
                     heard = Instant::now();
-                    if let Some(ending) = self.take(answer) { return ending }
+                    if let Some(ending) = self.take(answer, heard) { return ending }
                     if self.rest > Duration::ZERO { sleep(self.rest).await }
                 }
                 () = async { sleep_until(due.unwrap_or(heard)).await }, if due.is_some() => {}
@@ -221,9 +216,9 @@ impl Run {
         }
     }
 
-    async fn obey(&mut self, order: Order, link: &mut Link) -> Option<()> {
+    async fn obey(&mut self, order: Order, link: &mut Link, now: Instant) -> Option<()> {
         match order {
-            Order::Send(send) => self.mind.send(send, Instant::now()),
+            Order::Send(send) => self.mind.send(send, now),
             Order::StopReading => self.reading = false,
             Order::ReadSlowly(rest) => self.rest = rest,
             Order::Read | Order::Cut => (self.reading, self.rest) = (true, Duration::ZERO),
@@ -252,7 +247,7 @@ impl Run {
         if wrote { link.flush().await } else { Some(()) }
     }
 
-    fn take(&mut self, answer: Answer) -> Option<Ending> {
+    fn take(&mut self, answer: Answer, now: Instant) -> Option<Ending> {
         let World { counters, latencies, witness, .. } = &*self.world;
         if let Answer::Error(fault) = &answer {
             counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -262,8 +257,8 @@ impl Run {
                 Some(key) => drop(self.group.take_if(|(group, _)| group == key)),
             }
         }
-        let at = latencies.micros(Instant::now());
-        match self.mind.hear(answer, Instant::now()) {
+        let at = latencies.micros(now);
+        match self.mind.hear(answer, now) {
             News::None | News::Welcome => {}
             News::Acked { talk, number, seq, due } => {
                 let user = self.mind.device().user.clone();

@@ -4,18 +4,20 @@
 //! cluster it takes the answer to SSUBSCRIBE for the answer to whatever was sent next when there is more than one
 //! channel in it; with exactly one, its answer is its own.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, PubsubInterface};
+use fred::types::config::Options;
 use fred::types::{Message, Value};
 use futures_util::future::join_all;
 use tokio::task::coop::unconstrained;
+use tokio::time::timeout;
 
 use super::channel;
 use crate::bus::channel::Channel;
+use crate::model::limits::REDIS_COMMAND_WAIT;
 use crate::redis::{Lost, Session, patience};
 
 /// Something on its way to a channel.
@@ -75,21 +77,30 @@ fn names(channels: &[Channel]) -> Vec<String> {
     channels.iter().map(channel::name).collect()
 }
 
-/// Publishes all of `batch`, in order.
+/// Publishes all of `batch`, in order: polled without a budget, the first poll queues all of it.
+///
+/// They are commands of their own, which the client library writes together with whatever else waits; what it calls a
+/// pipeline it flushes after each command. They are waited for together, since a timer for each would cost as much again.
 ///
 /// # Errors
 /// When any of it may not have been done; how much is unknown.
-pub(super) async fn publish(session: &Arc<Session>, batch: &[Publication]) -> Result<(), Error> {
-    let pipeline = Client::pipeline(session.client());
-    for Publication { channel, payload } in batch {
+pub(super) async fn publish(session: &Session, batch: &[Publication]) -> Result<(), Error> {
+    let client = session.client().with_options(&Options { timeout: Some(Duration::ZERO), ..Options::default() });
+    let each = batch.iter().map(|Publication { channel, payload }| {
         let (name, payload) = (channel::name(channel), Value::Bytes(payload.clone()));
-        if session.is_clustered() {
-            pipeline.spublish::<(), _, _>(name, payload).await?;
-        } else {
-            pipeline.publish::<(), _, _>(name, payload).await?;
+        let client = &client;
+        async move {
+            if session.is_clustered() {
+                client.spublish(name, payload).await
+            } else {
+                client.publish(name, payload).await
+            }
         }
+    });
+    match timeout(REDIS_COMMAND_WAIT, all(each)).await {
+        Ok(published) => published,
+        Err(_) => Err(Error::new(ErrorKind::Timeout, "Redis did not answer in time")),
     }
-    pipeline.all().await
 }
 
 /// What came on a channel of ours.
