@@ -69,10 +69,11 @@ impl Trail {
             return;
         }
         let sending = Sending { committed, published: self.clock.now() };
-        let mut sent = lock(&self.sent);
+        let (mut sent, now) = (lock(&self.sent), Instant::now());
+        sent.forget_old(self.keep, now, &self.meters);
         // What was sent again had been stored before.
         if sent.get(message.id).is_none() {
-            self.remember(&mut sent, message, sending, &self.meters.sent);
+            self.remember(&mut sent, message, sending, now, &self.meters.sent);
         }
     }
 
@@ -104,13 +105,13 @@ impl Trail {
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
         });
-        self.remember(&mut taken, message, reception.clone(), &self.meters.taken);
+        let now = Instant::now();
+        taken.forget_old(self.keep, now, &self.meters);
+        self.remember(&mut taken, message, reception.clone(), now, &self.meters.taken);
         Some(reception)
     }
 
-    fn remember<T>(&self, ring: &mut Ring<(About, T)>, message: &Message, what: T, count: &Gauge) {
-        let now = Instant::now();
-        ring.forget_old(self.keep, now, &self.meters);
+    fn remember<T>(&self, ring: &mut Ring<(About, T)>, message: &Message, what: T, now: Instant, count: &Gauge) {
         ring.put(message.id, (about(message), what), now, &self.meters);
         // Under load it stays as it is.
         if std::mem::replace(&mut ring.told, ring.known.len()) != ring.known.len() {

@@ -4,6 +4,8 @@
 //! cluster it takes the answer to SSUBSCRIBE for the answer to whatever was sent next when there is more than one
 //! channel in it; with exactly one, its answer is its own.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,6 @@ use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, PubsubInterface};
 use fred::types::config::Options;
 use fred::types::{Message, Value};
-use futures_util::future::join_all;
 use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
@@ -68,9 +69,24 @@ pub(super) async fn unsubscribe(session: &Session, channels: &[Channel]) -> Resu
     session.answer(client.unsubscribe(names(channels))).await
 }
 
-/// Waits for all of `commands`, which are sent at once and in order.
+/// Sends all of `commands`, in order, and then waits for all of them. Each is queued when it is first polled: here, one
+/// after the other, where `join_all` may wait before it has polled the last. Ends with the first that fails.
 async fn all(commands: impl Iterator<Item = impl Future<Output = Result<(), Error>>>) -> Result<(), Error> {
-    unconstrained(join_all(commands)).await.into_iter().collect()
+    let sent_and_answered = async {
+        let mut waiting = Vec::new();
+        for command in commands {
+            let mut command = Box::pin(command);
+            match poll_fn(|cx| Poll::Ready(command.as_mut().poll(cx))).await {
+                Poll::Ready(answer) => answer?,
+                Poll::Pending => waiting.push(command),
+            }
+        }
+        for command in waiting {
+            command.await?;
+        }
+        Ok(())
+    };
+    unconstrained(sent_and_answered).await
 }
 
 fn names(channels: &[Channel]) -> Vec<String> {
