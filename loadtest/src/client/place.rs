@@ -22,9 +22,6 @@ impl Place {
 
     /// An own message is stored here.
     pub(crate) fn sent(&mut self, seq: Seq) {
-        if self.step_to(seq) {
-            return;
-        }
         if self.shown.is_none_or(|shown| seq > shown) {
             self.ahead.insert(seq);
             if seq == Seq(1) {
@@ -36,9 +33,6 @@ impl Place {
 
     /// A message arrived. Answers whether it is new.
     pub(crate) fn message(&mut self, seq: Seq) -> bool {
-        if self.step_to(seq) {
-            return true;
-        }
         let is_new = self.shown.is_none_or(|shown| seq > shown) && !self.ahead.contains(&seq);
         if is_new {
             self.shown.get_or_insert(seq.previous());
@@ -46,15 +40,6 @@ impl Place {
         }
         self.close_up();
         is_new
-    }
-
-    /// Moves there if it is simply the next, as it nearly always is.
-    fn step_to(&mut self, seq: Seq) -> bool {
-        let is_next = self.ahead.is_empty() && self.shown.is_some_and(|shown| shown.next() == seq);
-        if is_next {
-            self.shown = Some(seq);
-        }
-        is_next
     }
 
     fn close_up(&mut self) {

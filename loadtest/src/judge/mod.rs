@@ -5,7 +5,6 @@
 //! with the server but the ids that both write on the wire.
 
 mod check;
-mod numbered;
 mod record;
 mod room;
 #[cfg(test)]

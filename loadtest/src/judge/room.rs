@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use switchboard::model::{Seq, UserId};
 
-use super::numbered::Numbered;
 use super::record::Device;
 use super::verdict::{Damage, Verdict};
 
@@ -33,7 +32,7 @@ struct Writer {
     /// Devices that are owed them.
     readers: usize,
     /// Messages that are not settled yet, and the last ones that are.
-    open: Numbered<Open>,
+    open: BTreeMap<u64, Open>,
     /// What each device showed of them.
     views: Vec<View>,
 }
@@ -90,18 +89,18 @@ impl Room {
         writer.count += 1;
         writer.sent = writer.sent.max(number);
         writer.open.insert(number, Open::default());
-        while let Some((first, open)) = writer.open.first() {
-            let is_settled = open.acked.is_some() && open.seen >= writer.readers;
-            if !is_settled || first.saturating_add(SETTLED_KEPT) > number {
+        while let Some(first) = writer.open.first_entry() {
+            let is_settled = first.get().acked.is_some() && first.get().seen >= writer.readers;
+            if !is_settled || first.key().saturating_add(SETTLED_KEPT) > number {
                 break;
             }
-            writer.open.forget_first();
+            first.remove();
         }
     }
 
     pub(super) fn acked(&mut self, user: &UserId, number: u64, seq: Seq, verdict: &mut Verdict) {
         let writer = self.writers.get_mut(user);
-        let Some(open) = writer.and_then(|writer| writer.open.get_mut(number)) else { return };
+        let Some(open) = writer.and_then(|writer| writer.open.get_mut(&number)) else { return };
         let what = || format!("message {number} of {} at place {}", user.as_str(), seq.0);
         match open.acked {
             Some(first) if first != seq => {
@@ -151,7 +150,7 @@ impl Room {
             verdict.find(Damage::Misplaced, || format!("{}, where another message is", what()));
         }
         *highest = sight.seq.max(*highest);
-        if let Some(open) = writer.open.get_mut(number) {
+        if let Some(open) = writer.open.get_mut(&number) {
             open.seen += 1;
             let known = open.acked.or(open.shown);
             if let Some(known) = known.filter(|known| *known != sight.seq) {
@@ -166,7 +165,7 @@ impl Room {
     pub(super) fn close(self, verdict: &mut Verdict) {
         for (user, writer) in &self.writers {
             verdict.sent += writer.count;
-            for (number, open) in writer.open.iter() {
+            for (number, open) in &writer.open {
                 let what = format!("message {number} of {}", user.as_str());
                 let Some(seq) = open.acked else {
                     verdict.find(Damage::Unacknowledged, || what);

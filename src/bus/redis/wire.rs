@@ -93,10 +93,10 @@ fn names(channels: &[Channel]) -> Vec<String> {
     channels.iter().map(channel::name).collect()
 }
 
-/// Publishes all of `batch`, in order: polled without a budget, the first poll queues all of it.
+/// Publishes all of `batch`, in order: the first poll queues all of it.
 ///
 /// They are commands of their own, which the client library writes together with whatever else waits; what it calls a
-/// pipeline it flushes after each command. They are waited for together, since a timer for each would cost as much again.
+/// pipeline it flushes after each command. They are waited for together, under one timer.
 ///
 /// # Errors
 /// When any of it may not have been done; how much is unknown.
